@@ -1,0 +1,112 @@
+"""H2o's hosted chat of 2023 (gone): chat-ui v0.3 to v0.6 in front of TGI, as anyone can run it.
+
+A cookie, the terms, a conversation, the streamed answer, and the conversation deleted. Its oddity: at the length limit
+no special token comes; the last ordinary one carries `generated_text` instead.
+"""
+
+from typing import Any, Dict, Iterable, Iterator
+from uuid import uuid4
+
+from ..document import documents, excerpt, field, message_of
+from ..errors import GenerationError, RateLimitError, RequestFailedError, StreamInterruptedError
+from ..host import Host, join, segment
+from ..params import describe
+from ..prompt import format_prompt
+
+url = "https://gpt-gm.h2o.ai"
+model = ["falcon-40b", "falcon-7b", "llama-13b"]
+models = {
+    "falcon-7b": "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-7b-v3",
+    "falcon-40b": "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-40b-v1",
+    "llama-13b": "h2oai/h2ogpt-gm-oasst1-en-2048-open-llama-13b",
+}
+supports_stream = True
+needs_auth = False
+working = False
+
+_PARAMETERS = {
+    "temperature": 0.4,
+    "truncate": 2048,
+    "max_new_tokens": 1024,
+    "do_sample": True,
+    "repetition_penalty": 1.2,
+    "return_full_text": False,
+}
+
+
+def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> Iterator[str]:
+    tokens = _converse(model, messages, kwargs)
+    yield from tokens if stream else [join(tokens)]
+
+
+def _converse(model: str, messages: list, kwargs: Dict[str, Any]) -> Iterator[str]:
+    with Host(__name__, kwargs) as host:
+        model_id, prompt, parameters = host.model_id(model), format_prompt(messages), host.parameters
+        options = {
+            "id": parameters.pop("id", None) or str(uuid4()),
+            "response_id": parameters.pop("response_id", None) or str(uuid4()),
+            "is_retry": False,
+            "use_cache": False,
+            "web_search_id": "",
+        }
+        body = {"inputs": prompt, "parameters": {**_PARAMETERS, **parameters}, "stream": True, "options": options}
+        conversation = f"/conversation/{segment(_new_conversation(host, model_id))}"
+        with host.deleting(conversation, stop=f"{conversation}/stop-generating"):
+            with host.stream(conversation, json=body) as pieces:
+                yield from _tokens(documents(pieces))
+
+
+def _new_conversation(host: Host, model_id: str) -> str:
+    returning = host.knows_session
+    if not returning:
+        _accept_terms(host, model_id)
+    try:
+        answer = host.post("/conversation", json={"model": model_id})
+    except RequestFailedError as error:
+        if error.status == 500:
+            error.args = (f"{error.args[0]} (does the host list the model {model_id!r}?)",)
+        if not (returning and error.status == 405):
+            raise
+        _accept_terms(host, model_id)
+        answer = host.post("/conversation", json={"model": model_id})
+    return field(answer, "conversationId", str)
+
+
+def _accept_terms(host: Host, model_id: str) -> None:
+    host.visit("/")  # sets the session cookie
+    form = {
+        "ethicsModalAccepted": "true",
+        "shareConversationsWithModelAuthors": "true",
+        "ethicsModalAcceptedAt": "",
+        "activeModel": model_id,
+        "searchEnabled": "true",
+    }
+    # The redirect that this answers leads to the whole page again, for nothing.
+    result = host.post("/settings", data=form, headers={"Referer": f"{host.base_url}/"}, follow_redirects=False)
+    if result.get("type") in ("error", "failure"):
+        reason = message_of(result) or excerpt(str(result))
+        raise RequestFailedError(f"the terms were not accepted: {reason}", status=result.get("status", 200))
+
+
+def _tokens(answers: Iterable[Dict[str, Any]]) -> Iterator[str]:
+    ended = False
+    try:
+        for answer in answers:
+            if answer.get("error"):
+                kind = RateLimitError if answer.get("error_type") == "overloaded" else GenerationError
+                raise kind(message_of(answer) or "an error without a message")
+            text = field(answer, "token.text", str)
+            if answer["token"].get("special"):
+                ended = True
+            else:
+                yield text
+            if answer.get("generated_text") is not None:
+                return
+    except StreamInterruptedError:
+        if not ended:
+            raise
+    if not ended:
+        raise StreamInterruptedError("the stream ended without an end mark")
+
+
+params = describe(__name__, _create_completion)

@@ -1,0 +1,119 @@
+"""OpenAssistant's chat of 2023 (closed in October 2023): the website's /api/chat in front of its inference server.
+
+A chat, the user's message, the assistant's message, its events, and the chat deleted. Its oddity: reading events uses
+them up, and a finished message has none left; what the events lack is in the message itself.
+"""
+
+import re
+import time
+from typing import Any, Dict, Generator, Iterable, Iterator, List
+
+from ..document import documents, field, message_of
+from ..errors import GenerationError, RequestFailedError, StreamInterruptedError
+from ..host import Host, join, log
+from ..params import describe
+from ..prompt import as_one_message
+
+url = "https://open-assistant.io/chat"
+model = ["OA_SFT_Llama_30B_6"]
+models = {"OA_SFT_Llama_30B_6": "OA_SFT_Llama_30B_6"}
+supports_stream = True
+needs_auth = True
+working = False
+
+_SAMPLING_PARAMETERS = {
+    "top_k": 50,
+    "top_p": None,
+    "typical_p": None,
+    "temperature": 0.35,
+    "repetition_penalty": 1.1111111111111112,
+    "max_new_tokens": 1024,
+}
+_BESIDE_SAMPLING = ("plugins", "system_prompt", "user_profile", "user_response_instructions")
+_POLL = 0.5  # seconds between two looks at a message that is not complete
+
+
+def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> Iterator[str]:
+    tokens = _converse(model, messages, kwargs)
+    yield from tokens if stream else [join(tokens)]
+
+
+def _converse(model: str, messages: list, kwargs: Dict[str, Any]) -> Iterator[str]:
+    with Host(__name__, kwargs) as host:
+        host.base_url = re.sub(r"(/api)?/chat$", "", host.base_url)  # a page's address; the API is beside it
+        host.log_in("__Secure-" * host.base_url.startswith("https:") + "next-auth.session-token")
+        content = as_one_message(messages)  # the host takes no answers but its own
+        beside = {name: host.parameters.pop(name) for name in _BESIDE_SAMPLING if name in host.parameters}
+        chat = {"chat_id": field(host.post("/api/chat"), "id", str)}
+        with host.deleting("/api/chat", params=chat):
+            question = host.post("/api/chat/prompter_message", json={**chat, "content": content, "parent_id": None})
+            answer = {
+                **chat,
+                "parent_id": field(question, "id", str),
+                "model_config_name": host.model_id(model),
+                "sampling_parameters": {**_SAMPLING_PARAMETERS, **host.parameters},
+                "plugins": [],
+                **beside,
+            }
+            message_id = field(host.post("/api/chat/assistant_message", json=answer), "id", str)
+            yield from _answer(host, {**chat, "message_id": message_id})
+
+
+def _answer(host: Host, message: Dict[str, str]) -> Iterator[str]:
+    """The tokens of the events, then what they lack of the message's whole text."""
+    came: List[str] = []
+    try:
+        with host.stream("/api/chat/events", params=message) as pieces:
+            whole = yield from _tokens(documents(pieces), came)
+    except StreamInterruptedError as interruption:
+        log.info("OpenAssistant: %s; asking for the message", interruption.args[0])
+        try:
+            whole = _finished_text(host, message)
+        except RequestFailedError as error:
+            raise interruption from error
+    rest = _rest("".join(came), whole)
+    if rest:
+        yield rest
+
+
+def _tokens(events: Iterable[Dict[str, Any]], came: List[str]) -> Generator[str, None, str]:
+    """Yields the tokens, notes them in `came`, and returns the whole text."""
+    position = None
+    for event in events:
+        kind = event.get("event_type")
+        if kind == "token":
+            came.append(field(event, "text", str))
+            yield came[-1]
+        elif kind == "message":
+            return field(event, "message.content", str)
+        elif kind == "error":
+            raise GenerationError(message_of(event) or "an error without a message")
+        elif kind == "pending" and event.get("queue_position") != position:
+            position = event.get("queue_position")
+            log.info("OpenAssistant: position %s of %s in the queue", position, event.get("queue_size"))
+    raise StreamInterruptedError("the events ended without the message")
+
+
+def _finished_text(host: Host, message: Dict[str, str]) -> str:
+    deadline = time.monotonic() + host.silence
+    while True:
+        answer = host.get("/api/chat/message", params=message)
+        state = field(answer, "state", str)
+        if state == "complete":
+            return field(answer, "content", str)
+        if state not in ("pending", "in_progress"):
+            raise GenerationError(f"the message ended as {state!r}")
+        if time.monotonic() >= deadline:
+            raise StreamInterruptedError(f"the message is still {state} after {host.silence:g} seconds")
+        time.sleep(_POLL)
+
+
+def _rest(came: str, whole: str) -> str:
+    """What of the whole text did not come yet. Hosts may take white space off its ends."""
+    for beginning in (came, came.lstrip(), came.strip()):
+        if whole.startswith(beginning):
+            return whole[len(beginning) :]
+    raise StreamInterruptedError("the tokens that came are not the beginning of the host's whole text")
+
+
+params = describe(__name__, _create_completion)

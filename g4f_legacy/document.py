@@ -1,0 +1,99 @@
+"""What hosts answer: JSON, taken apart with a word on what came instead of what was expected."""
+
+import json
+from typing import Any, Dict, Iterable, Iterator, Type, TypeVar, Union
+
+from . import sse
+from .errors import ResponseFormatError, StreamInterruptedError
+
+T = TypeVar("T")
+
+EXCERPT = 200
+"""How much of an unexpected answer an error shows, in characters."""
+
+LONGEST_MESSAGE = 1000
+"""How much of a host's own message an error shows, in characters."""
+
+_MESSAGE_KEYS = ("message", "error", "detail", "msg", "error_description")
+
+
+def parse(text: Union[str, bytes]) -> Dict[str, Any]:
+    """Reads a JSON object.
+
+    Raises:
+        ResponseFormatError: it is no JSON, or no object; the error shows the first 200 characters.
+    """
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ResponseFormatError(f"expected JSON, but got {excerpt(text)}") from error
+    if not isinstance(document, dict):
+        raise ResponseFormatError(f"expected a JSON object, but got {excerpt(text)}")
+    return document
+
+
+def documents(pieces: Iterable[bytes]) -> Iterator[Dict[str, Any]]:
+    """Reads the JSON objects that the data of server-sent events hold.
+
+    Raises:
+        ResponseFormatError: as in `parse` and `sse.events`.
+        StreamInterruptedError: the stream ended in the middle of an object.
+    """
+    for event in sse.events(pieces):
+        try:
+            document = parse(event.data)
+        except ResponseFormatError as error:
+            if event.terminated:
+                raise
+            raise StreamInterruptedError(f"the stream ended within an event: {excerpt(event.data)}") from error
+        yield document
+
+
+def field(document: Dict[str, Any], path: str, kind: Type[T]) -> T:
+    """Takes the value at a path like ``"token.text"`` out of a JSON object.
+
+    Raises:
+        ResponseFormatError: there is nothing at the path, or a value of another kind.
+    """
+    value: Any = document
+    try:
+        for key in path.split("."):
+            value = value[key]
+    except (KeyError, TypeError, IndexError):
+        value = None
+    if isinstance(value, kind):
+        return value
+    try:
+        found = excerpt(json.dumps(document, ensure_ascii=False))
+    except RecursionError:
+        found = "something nested too deeply to show"
+    raise ResponseFormatError(f"expected {_NAMES.get(kind, kind.__name__)} at {path!r}, but got {found}")
+
+
+def message_of(value: Any, depth: int = 8) -> str:
+    """Writes what a host says about a failure as one readable line.
+
+    Hosts say it as a text, as a list of texts or of validation errors (``loc``, ``msg``), or as an object that holds
+    one of these as ``message``, ``error``, ``error.message`` or ``detail``. Anything else, and anything deeper than
+    `depth` levels, is an empty text.
+    """
+    if isinstance(value, str):
+        return "".join(filter(str.isprintable, " ".join(value.split())))[:LONGEST_MESSAGE]
+    if isinstance(value, list) and depth:
+        return "; ".join(filter(None, (message_of(item, depth - 1) for item in value)))[:LONGEST_MESSAGE]
+    if isinstance(value, dict) and depth:
+        messages = (message_of(value.get(key), depth - 1) for key in _MESSAGE_KEYS)
+        message = next(filter(None, messages), "")
+        place = value.get("loc")
+        return f"{'.'.join(map(str, place))}: {message}" if message and isinstance(place, list) else message
+    return ""
+
+
+def excerpt(text: Union[str, bytes]) -> str:
+    """The first 200 characters of an answer, in quotes."""
+    if isinstance(text, bytes):
+        text = text[: EXCERPT * 4].decode("utf-8", "replace")
+    return repr(text[:EXCERPT]) if text else "nothing"
+
+
+_NAMES = {str: "a text", dict: "an object", list: "a list", bool: "true or false"}

@@ -1,0 +1,144 @@
+"""Every error that this package raises, but for the ``TypeError`` and ``ValueError`` of a wrong argument.
+
+G4fError
+├── ProviderNotFoundError, also a LookupError
+├── ModelNotFoundError, also a LookupError
+├── StreamNotSupportedError, also a ValueError
+├── AuthenticationRequiredError, also a ValueError
+├── ProviderNotWorkingError
+└── ProviderError, also a requests.exceptions.RequestException and a RuntimeError
+    ├── RequestFailedError
+    │   ├── AuthenticationError
+    │   └── RateLimitError
+    ├── ResponseFormatError
+    ├── GenerationError
+    └── StreamInterruptedError
+"""
+
+from typing import Any, Optional
+
+from requests.exceptions import RequestException
+
+
+def variable(provider: str, option: str) -> str:
+    """The environment variable that configures an option of a provider: ``G4F_LEGACY_H2O_URL``."""
+    return f"G4F_LEGACY_{provider.upper()}_{option}"
+
+
+def cause_of(error: BaseException) -> str:
+    """The innermost reason of an error of requests or urllib3, without the addresses that they write around it."""
+    while True:
+        inner = getattr(error, "reason", None)
+        if not isinstance(inner, BaseException):
+            inner = next((argument for argument in error.args if isinstance(argument, BaseException)), error.__cause__)
+        if inner is None:
+            return getattr(error, "strerror", None) or str(error) or type(error).__name__
+        error = inner
+
+
+class G4fError(Exception):
+    """The root of the tree."""
+
+
+class ProviderNotFoundError(G4fError, LookupError):
+    """No provider has that name."""
+
+
+class ModelNotFoundError(G4fError, LookupError):
+    """No provider lists that model."""
+
+
+class StreamNotSupportedError(G4fError, ValueError):
+    """A stream was asked for, and the provider has none."""
+
+
+class AuthenticationRequiredError(G4fError, ValueError):
+    """The provider needs a login, and none was given or configured."""
+
+
+class ProviderNotWorkingError(G4fError):
+    """The service is gone, and nothing stands in its place."""
+
+
+class ProviderError(G4fError, RequestException, RuntimeError):
+    """A completion failed between the caller and the host.
+
+    Attributes:
+        provider (str or None): the provider's name.
+        url (str or None): what was asked, without secrets.
+        status (int or None): the HTTP status, when it is the failure.
+        retry_after (float or None): seconds that the host asks to wait.
+        partial (str): the text that had come, when the answer was being joined into one.
+        request, response: as in requests.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: Optional[str] = None,
+        url: Optional[str] = None,
+        status: Optional[int] = None,
+        retry_after: Optional[float] = None,
+        **request_and_response: Any,
+    ) -> None:
+        super().__init__(message, **request_and_response)
+        self.provider = provider
+        self.url = url
+        self.status = status
+        self.retry_after = retry_after
+        self.partial = ""
+
+    def __str__(self) -> str:
+        provider = f"{self.provider}: " if self.provider else ""
+        url = f" ({self.url})" if self.url else ""
+        advice = self._advice()
+        return f"{provider}{str(self.args[0]).rstrip('.')}{url}." + (f" {advice}." if advice else "")
+
+    def _advice(self) -> str:
+        """What to do next."""
+        return ""
+
+    def _variable(self, option: str) -> str:
+        return variable(self.provider or "<PROVIDER>", option)
+
+
+class RequestFailedError(ProviderError):
+    """No connection, no answer in time, or a status other than 2xx."""
+
+    def _advice(self) -> str:
+        if self.status is not None:
+            return ""
+        return f"Is the host running? Point the provider at another with base_url= or {self._variable('URL')}"
+
+
+class AuthenticationError(RequestFailedError):
+    """The host refused the login: 401 or 403."""
+
+    def _advice(self) -> str:
+        return f"Check auth=, cookies= or {self._variable('AUTH')}"
+
+
+class RateLimitError(RequestFailedError):
+    """The host is overloaded, or was asked too often."""
+
+    def _advice(self) -> str:
+        return "Try again later" if self.retry_after is None else f"Try again in {self.retry_after:g} seconds"
+
+
+class ResponseFormatError(ProviderError):
+    """The host answered, but not in the protocol's shape."""
+
+    def _advice(self) -> str:
+        return "Does this host speak the provider's protocol?"
+
+
+class GenerationError(ProviderError):
+    """The host reported an error while it generated."""
+
+
+class StreamInterruptedError(ProviderError):
+    """The answer broke off: its end mark did not come."""
+
+    def _advice(self) -> str:
+        return "The answer is not whole"

@@ -1,0 +1,74 @@
+"""What becomes of a request that failed: an error that says why, with the host's own message."""
+
+from contextlib import suppress
+from typing import Any, Dict, Optional
+from urllib.parse import urljoin
+
+import requests
+from urllib3.exceptions import InvalidHeader
+from urllib3.util import Retry
+
+from .body import beginning
+from .document import excerpt, message_of, parse
+from .errors import AuthenticationError, RateLimitError, RequestFailedError, ResponseFormatError, cause_of
+
+RETRIED_STATUSES = (429, 502, 503, 504)
+
+
+def unanswered(error: Exception, connect: float, silence: float) -> RequestFailedError:
+    """The error for a request without an answer.
+
+    Args:
+        error: what requests or urllib3 raised.
+        connect, silence: the time-outs, in seconds.
+    """
+    if isinstance(error, requests.ConnectTimeout):
+        message = f"no connection within {connect:g} seconds"
+    elif isinstance(error, requests.Timeout):
+        message = f"no answer within {silence:g} seconds"
+    else:
+        message = f"no answer: {cause_of(error)}"
+    return RequestFailedError(message, request=getattr(error, "request", None))
+
+
+def refused(response: requests.Response) -> RequestFailedError:
+    """The error for an answer whose status is not 2xx: `AuthenticationError`, `RateLimitError` or their parent."""
+    status, body = response.status_code, beginning(response)
+    said: Dict[str, Any] = {}
+    with suppress(ResponseFormatError):
+        said = parse(body)
+    message = message_of(said) or (excerpt(body) if body else "")
+    if response.is_redirect:
+        target = address(urljoin(response.url, response.headers["Location"]))
+        message = f"it redirects to {target}; if that is the right place, give it as base_url"
+    kind = RequestFailedError
+    if status in (401, 403):
+        kind = AuthenticationError
+    elif status == 429 or said.get("error_type") == "overloaded":
+        kind = RateLimitError
+    return kind(
+        f"{status} {response.reason}: {message}".rstrip(": "),
+        status=status,
+        retry_after=_retry_after(response),
+        response=response,
+    )
+
+
+def is_passing(error: RequestFailedError) -> bool:
+    """Whether the same request may well succeed a moment later."""
+    cause = error.__cause__
+    if isinstance(cause, (requests.Timeout, requests.exceptions.SSLError)):
+        return False
+    return isinstance(cause, requests.ConnectionError) or error.status in RETRIED_STATUSES
+
+
+def address(url: str) -> str:
+    """A URL without its query, which may be secret."""
+    return url.partition("?")[0]
+
+
+def _retry_after(response: requests.Response) -> Optional[float]:
+    """Seconds to wait, from a number or a date."""
+    with suppress(InvalidHeader, ValueError, OverflowError):
+        return float(Retry().parse_retry_after(response.headers.get("Retry-After", "")))
+    return None

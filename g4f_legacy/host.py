@@ -1,0 +1,339 @@
+"""One server, spoken to over one `requests.Session`: its address, cookies, proxies, timeouts, retries and errors.
+
+The traps that are taken care of here: a Secure cookie over plain http, environment proxies for loopback, netrc over an
+explicit login, redirects to another origin, bodies that `iter_lines` and `iter_content` hold back, and connections that
+break in the middle of a stream.
+"""
+
+import atexit
+import ipaddress
+import logging
+import os
+import re
+import sys
+import time
+from contextlib import contextmanager, suppress
+from copy import copy
+from functools import lru_cache
+from itertools import chain
+from types import TracebackType
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple, Type
+from urllib.parse import quote, urljoin, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.cookies import RequestsCookieJar
+from urllib3.exceptions import HTTPError
+
+from . import __version__
+from .body import beginning, finish, pieces, read
+from .document import excerpt, parse
+from .errors import ProviderError, RequestFailedError, ResponseFormatError
+from .failures import address, is_passing, refused, unanswered
+from .options import read_options
+
+log = logging.getLogger("g4f_legacy")
+
+POOL_SIZE = 64
+"""Connections to one host that are kept for the next completion, process-wide."""
+
+LONGEST_WAIT = 30.0
+"""Seconds: a host that asks for more with Retry-After is not waited for."""
+
+CLEAN_UP_TIMEOUT = 5.0
+"""Seconds that a clean-up may wait for the host."""
+
+_MOST_REDIRECTS = 5
+
+
+@lru_cache(maxsize=None)
+def _shared_adapter() -> HTTPAdapter:
+    return HTTPAdapter(pool_maxsize=POOL_SIZE)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_shared_adapter.cache_clear)
+atexit.register(lambda: _shared_adapter().close())
+
+
+class Host:
+    """The host of one completion; a context manager that tells errors which provider and host they come from.
+
+    Attributes:
+        base_url (str): its address, without a last slash.
+        auth (str or None): the token or cookie text that was given or configured.
+        parameters (dict): the generation parameters: the ``kwargs`` that are no options.
+        silence (float): the longest wait between two bytes of an answer, in seconds.
+    """
+
+    def __init__(self, module_name: str, kwargs: Dict[str, Any]) -> None:
+        """Reads the options of a call.
+
+        Args:
+            module_name: the provider's ``__name__``.
+            kwargs: the call's; they are left alone.
+
+        Raises:
+            TypeError, ValueError, AuthenticationRequiredError: as `options.read_options`.
+        """
+        self._provider = sys.modules[module_name]
+        self._name = module_name.rpartition(".")[2]
+        self._options = options = read_options(self._provider, kwargs)
+        self._last: Optional[requests.Response] = None
+        self.base_url = options.base_url
+        self.auth = options.auth
+        self.parameters = options.parameters
+        self.silence = options.timeout[1]
+        self._given_cookies = RequestsCookieJar()
+        if isinstance(options.cookies, dict):
+            for name, value in options.cookies.items():
+                self._set_cookie(name, value)
+        else:
+            self._given_cookies.update(options.cookies)
+        self._session = options.session or _new_session()
+
+    def __repr__(self) -> str:
+        return f"<Host of {self._name} at {self.base_url}>"
+
+    def __enter__(self) -> "Host":
+        return self
+
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        if isinstance(error, ProviderError) and error.provider is None and self._last is not None:
+            self._tell(error, self._last.url)
+            error.response = self._last
+            error.request = self._last.request
+
+    def model_id(self, model: Any) -> str:
+        """What the host calls a model: by the provider's `models`, or as given; an empty name is its first model."""
+        name = model or self._provider.model[0]
+        return str(self._provider.models.get(name, name))
+
+    @property
+    def knows_session(self) -> bool:
+        """Whether the session has a cookie of this host already: the caller's, and it has been here before."""
+        cookies = self._over_http(self._session.cookies)
+        return "Cookie" in requests.Request("GET", f"{self.base_url}/", cookies=cookies).prepare().headers
+
+    def log_in(self, cookie: str) -> None:
+        """Sends `auth`, if there is one, with every request: as a cookie of that name, unless it is a cookie text."""
+        auth = self.auth or ""
+        if "=" in auth.rstrip("="):  # a bare token may end with padding
+            for name, _, value in (pair.strip().partition("=") for pair in auth.strip("; ").split(";")):
+                self._set_cookie(name, value)
+        elif auth:
+            self._set_cookie(cookie, auth)
+
+    def _set_cookie(self, name: str, value: str) -> None:
+        host = re.sub(r":\d+$", "", urlsplit(self.base_url).netloc).lower()
+        domain = host if "." in host else f"{host}.local"  # as http.cookiejar names it, so that the host can replace it
+        self._given_cookies.set(name, value, domain=domain)
+
+    def visit(self, path: str) -> None:
+        """Fetches a page, for the cookies that come with it. Raises as `get`, but for the shape."""
+        self._whole("GET", path)
+
+    def get(self, path: str, **request: Any) -> Dict[str, Any]:
+        """Asks for a path below the base URL.
+
+        Args:
+            path: begins with a slash.
+            request: `params`, `data`, `json` and `headers` as in requests. With ``follow_redirects=False`` a redirect
+                is an answer; else it is followed within the host's own origin, where the method allows it.
+
+        Returns:
+            The JSON object that the host answers; an empty one for an empty body.
+
+        Raises:
+            RequestFailedError: no connection, no answer in time, or a status other than 2xx.
+            ResponseFormatError: the answer is no JSON object, or larger than ``body.LARGEST``.
+        """
+        return parse(self._whole("GET", path, **request).content or b"{}")
+
+    def post(self, path: str, **request: Any) -> Dict[str, Any]:
+        """As `get`, with POST."""
+        return parse(self._whole("POST", path, **request).content or b"{}")
+
+    @contextmanager
+    def stream(self, path: str, **request: Any) -> Iterator[Iterator[bytes]]:
+        """Posts, and gives the bytes of the answer as they arrive.
+
+        Leaving the block closes the answer; leaving it without an error keeps the connection for the next request.
+
+        Raises:
+            RequestFailedError: as `get`.
+            ResponseFormatError: the answer is a page or a JSON document.
+            StreamInterruptedError: in the block, when the connection breaks or nothing comes for `silence` seconds.
+        """
+        self._last = response = self._request("POST", path, headers={"Accept-Encoding": "identity"}, **request)
+        try:
+            content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+            if content_type in ("text/html", "application/json"):
+                raise ResponseFormatError(f"expected a stream, but got {content_type}: {excerpt(beginning(response))}")
+            yield pieces(response, self.silence)
+        except BaseException:
+            response.close()
+            raise
+        finish(response)
+
+    @contextmanager
+    def deleting(self, path: str, *, params: Optional[Dict[str, str]] = None, stop: str = "") -> Iterator[None]:
+        """Deletes what a completion made on the host, however the block is left; a failure is logged, never raised.
+
+        Args:
+            path, params: what to DELETE.
+            stop: a path to POST to first when the caller leaves early, so that the host stops generating.
+        """
+        try:
+            yield
+        except ProviderError:
+            raise
+        except BaseException:
+            if stop:
+                self._clean_up("POST", stop)
+            raise
+        finally:
+            self._clean_up("DELETE", path, params)
+
+    def _clean_up(self, method: str, path: str, params: Optional[Dict[str, str]] = None) -> None:
+        connect, silence = self._options.timeout
+        timeout = (min(connect, CLEAN_UP_TIMEOUT), min(silence, CLEAN_UP_TIMEOUT))
+        try:
+            read(self._request(method, path, params=params, retries=0, timeout=timeout), timeout[1])
+        except Exception as error:  # whatever it is, it must not hide the answer, or the error that is under way
+            log.warning("%s: cleaning up failed: %s", self._name, error)
+
+    def _whole(self, method: str, path: str, **request: Any) -> requests.Response:
+        self._last = self._request(method, path, **request)
+        return read(self._last, self.silence)
+
+    def _request(self, method: str, path: str, *, retries: Optional[int] = None, **request: Any) -> requests.Response:
+        """Sends a request, and again after a passing failure, until it is answered; the body is still to be read."""
+        tries_left = self._options.retries if retries is None else retries
+        backoff = 0.5
+        while True:
+            try:
+                return self._send(method, self.base_url + path, **request)
+            except RequestFailedError as error:
+                wait = backoff if error.retry_after is None else error.retry_after
+                if not tries_left or wait > LONGEST_WAIT or not is_passing(error):
+                    raise
+                log.info("%s Trying again in %g seconds.", error, wait)
+            time.sleep(wait)
+            tries_left -= 1
+            backoff = min(2 * backoff, LONGEST_WAIT)
+
+    def _send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Optional[Dict[str, str]] = None,
+        follow_redirects: bool = True,
+        timeout: Optional[Tuple[float, float]] = None,
+        **request: Any,
+    ) -> requests.Response:
+        request.update(self._settings(), headers={**(headers or {}), **self._options.headers})
+        request["timeout"] = timeout = timeout or self._options.timeout
+        for _ in range(_MOST_REDIRECTS):
+            try:
+                response = self._session.request(method, url, cookies=self._cookies(), **request)
+            except (requests.RequestException, HTTPError) as error:
+                failure = unanswered(error, *timeout)
+                if not self._provider.working and self._options.base_url == self._provider.url:
+                    failure = RequestFailedError(f"{failure.args[0]}; the public host is gone")
+                raise self._tell(failure, url) from error
+            log.debug("%s: %s %s: %d", self._name, method, address(url), response.status_code)
+            if 200 <= response.status_code < 300 or response.is_redirect and not follow_redirects:
+                return response
+            target = urljoin(url, response.headers.get("Location", ""))
+            keeps_method = method == "GET" or response.status_code in (307, 308)
+            if not (response.is_redirect and keeps_method and _origin(target) == _origin(url)):
+                raise self._tell(refused(response), url)
+            response.close()
+            url = target
+            request.pop("params", None)  # they are in the target already, if the host wants them
+        raise self._tell(RequestFailedError(f"the host redirected {_MOST_REDIRECTS} times"), url)
+
+    def _settings(self) -> Dict[str, Any]:
+        options = self._options
+        proxies: Dict[str, str] = {}
+        if options.proxy:
+            proxies = {"http": options.proxy, "https": options.proxy}
+        elif _is_loopback(self.base_url):
+            proxies = {"no_proxy": urlsplit(self.base_url).hostname or ""}
+        has_login = options.auth or any(name.lower() == "authorization" for name in options.headers)
+        auth = options.basic_auth or self._session.auth or (_keep if has_login else None)
+        return {"stream": True, "allow_redirects": False, "proxies": proxies, "auth": auth, "verify": options.verify}
+
+    def _cookies(self) -> RequestsCookieJar:
+        return self._over_http(chain(self._session.cookies, self._given_cookies))
+
+    def _over_http(self, cookies: Iterable[Any]) -> RequestsCookieJar:
+        """Lets cookies marked Secure go over plain http too, where that is the address that was given: chat-ui marks
+        its session cookie so, and without it every request is a new visitor's."""
+        jar = RequestsCookieJar()
+        for cookie in cookies:
+            cookie = copy(cookie)
+            cookie.secure = cookie.secure and not self.base_url.startswith("http:")
+            jar.set_cookie(cookie)
+        return jar
+
+    def _tell(self, error: ProviderError, url: str) -> ProviderError:
+        """Writes into an error which provider and address it comes from."""
+        error.provider = self._name
+        error.url = address(url)
+        return error
+
+
+def join(tokens: Iterable[str]) -> str:
+    """The whole text. A `ProviderError` on the way keeps what had come as its `partial`."""
+    came: List[str] = []
+    try:
+        for token in tokens:
+            came.append(token)
+    except ProviderError as error:
+        error.partial = "".join(came) + error.partial
+        raise
+    return "".join(came)
+
+
+def segment(text: str) -> str:
+    """Quotes an id of the host's to be one segment of a path.
+
+    Raises:
+        ResponseFormatError: no segment can be made of it, because it is empty or a dot segment.
+    """
+    if text in ("", ".", ".."):
+        raise ResponseFormatError(f"expected an id, but got {text!r}")
+    return quote(text, safe="")
+
+
+def _new_session() -> requests.Session:
+    session = requests.Session()
+    session.headers["User-Agent"] = f"g4f-legacy/{__version__}"
+    session.mount("https://", _shared_adapter())
+    session.mount("http://", _shared_adapter())
+    return session
+
+
+def _keep(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """An `auth` that leaves the login alone: without one, requests puts netrc's in its place."""
+    return request
+
+
+def _origin(url: str) -> Tuple[str, Optional[str], Optional[int]]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def _is_loopback(url: str) -> bool:
+    hostname = urlsplit(url).hostname or ""
+    if hostname == "localhost" or hostname.endswith(".localhost"):
+        return True
+    with suppress(ValueError):
+        address = ipaddress.ip_address(hostname)
+        return address.is_loopback or address.is_unspecified
+    return False

@@ -1,0 +1,76 @@
+"""Messages: checked, and written out as the text that a protocol wants."""
+
+from typing import Any, List, Mapping, NamedTuple
+
+
+class Message(NamedTuple):
+    """One message of a conversation."""
+
+    role: str
+    content: str
+
+
+def check_messages(messages: Any) -> List[Message]:
+    """Reads the messages of a call: a list of mappings with a ``role`` and a ``content``, which is a text or a list of
+    text parts (``{"type": "text", "text": …}``; they are joined by newlines). The list itself is left alone.
+
+    Raises:
+        TypeError: something is of the wrong type; the error says which message.
+        ValueError: there is no message, or one lacks its role or content.
+    """
+    if not isinstance(messages, (list, tuple)):
+        raise TypeError(
+            f"messages must be a list like [{{'role': 'user', 'content': 'Hello'}}], not {type(messages).__name__}"
+        )
+    if not messages:
+        raise ValueError("messages is empty: give at least one, like {'role': 'user', 'content': 'Hello'}")
+    return [_check_message(message, f"messages[{index}]") for index, message in enumerate(messages)]
+
+
+def format_prompt(messages: Any) -> str:
+    """Writes a conversation out for a model to go on with: one line ``role: content`` a message, then ``assistant:``.
+
+    Raises:
+        TypeError, ValueError: as `check_messages`.
+    """
+    conversation = "\n".join(f"{message.role}: {message.content}" for message in check_messages(messages))
+    return f"{conversation}\nassistant:"
+
+
+def as_one_message(messages: Any) -> str:
+    """A conversation for a host that takes one message: a single one as it is, several as `format_prompt` writes them.
+
+    Raises:
+        TypeError, ValueError: as `check_messages`.
+    """
+    checked = check_messages(messages)
+    return checked[0].content if len(checked) == 1 else format_prompt(messages)
+
+
+def _check_message(message: Any, where: str) -> Message:
+    if not isinstance(message, Mapping):
+        raise TypeError(f"{where} must be a mapping with 'role' and 'content', not {type(message).__name__}")
+    for key in ("role", "content"):
+        if key not in message:
+            raise ValueError(f"{where} has no {key!r}")
+    role = message["role"]
+    if not isinstance(role, str):
+        raise TypeError(f"{where}['role'] must be a text like 'user', not {type(role).__name__}")
+    if not role.strip():
+        raise ValueError(f"{where}['role'] is empty: give 'user', 'assistant' or 'system'")
+    return Message(role, _check_content(message["content"], f"{where}['content']"))
+
+
+def _check_content(content: Any, where: str) -> str:
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, (list, tuple)):
+        raise TypeError(f"{where} must be a text or a list of text parts, not {type(content).__name__}")
+    return "\n".join(_check_part(part, f"{where}[{index}]") for index, part in enumerate(content))
+
+
+def _check_part(part: Any, where: str) -> str:
+    text = part.get("text") if isinstance(part, Mapping) and part.get("type", "text") == "text" else part
+    if not isinstance(text, str):
+        raise ValueError(f"{where} is no text part: only {{'type': 'text', 'text': …}} can be sent")
+    return text

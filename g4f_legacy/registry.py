@@ -1,0 +1,114 @@
+"""Which providers there are: the modules in `Provider`, and those that other distributions offer.
+
+No list is kept by hand. A distribution offers a provider by an entry point of the group ``g4f_legacy.providers`` whose
+name is the provider's and whose value is the module.
+"""
+
+import logging
+import pkgutil
+import sys
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Coroutine, Dict, Generator, List
+
+from .aio import AsyncCompletion
+from .errors import ProviderNotFoundError
+
+ENTRY_POINTS = "g4f_legacy.providers"
+
+log = logging.getLogger("g4f_legacy")
+
+
+class ProviderModule(ModuleType):
+    """What a provider module has beside its own names: those of the days when providers were classes."""
+
+    _create_completion: Any
+    model: List[str]
+
+    @property
+    def supports_gpt_35_turbo(self) -> bool:
+        return "gpt-3.5-turbo" in self.model
+
+    @property
+    def supports_gpt_4(self) -> bool:
+        return "gpt-4" in self.model
+
+    def create_completion(
+        self, model: str, messages: List[Any], stream: bool = True, **kwargs: Any
+    ) -> Generator[str, None, None]:
+        """The provider's generator. Nothing is checked or sent before its first token is asked for."""
+        tokens: Generator[str, None, None] = self._create_completion(model, messages, stream, **kwargs)
+        return tokens
+
+    def create_async(
+        self, model: str, messages: List[Any], stream: bool = False, **kwargs: Any
+    ) -> Coroutine[Any, Any, str]:
+        """A coroutine for the whole text."""
+        return AsyncCompletion(self.create_completion(model, messages, stream, **kwargs)).text()
+
+    def create_async_generator(
+        self, model: str, messages: List[Any], stream: bool = True, **kwargs: Any
+    ) -> AsyncCompletion:
+        """The tokens with ``async for``, or the whole text with ``await``."""
+        return AsyncCompletion(self.create_completion(model, messages, stream, **kwargs))
+
+
+def names() -> List[str]:
+    """The names of all providers, in alphabetical order. Imports none of them."""
+    return sorted({*_built_in(), *_offered()})
+
+
+def get(name: str) -> ProviderModule:
+    """Imports the provider of that name.
+
+    Raises:
+        ProviderNotFoundError: there is none; the error names the nearest.
+        ImportError: a provider of another distribution cannot be imported.
+    """
+    if name in _built_in():
+        module = import_module(f"{__package__}.Provider.{name}")
+    elif name in _offered():
+        module = _offered()[name].load()
+    else:
+        known = names()
+        nearest = get_close_matches(name.lower(), [known_name.lower() for known_name in known], n=1)
+        guess = next((f"did you mean {known_name}? " for known_name in known if [known_name.lower()] == nearest), "")
+        raise ProviderNotFoundError(f"there is no provider {name!r}: {guess}There are {', '.join(known)}.")
+    return adopt(module)
+
+
+def all() -> Dict[str, ProviderModule]:
+    """Imports all providers. Those of other distributions that cannot be imported are logged and left out."""
+    found = {}
+    for name in names():
+        try:
+            found[name] = get(name)
+        except Exception as error:  # whatever another distribution does wrong, the others go on working
+            if name in _built_in():
+                raise
+            log.warning("The provider %s cannot be imported: %s", name, error)
+    return found
+
+
+def adopt(module: ModuleType) -> ProviderModule:
+    """Makes a provider module a `ProviderModule`, which has itself under its own name."""
+    if not isinstance(module, ProviderModule):
+        module.__class__ = ProviderModule
+        setattr(module, module.__name__.rpartition(".")[2], module)
+    return module  # type: ignore[return-value]
+
+
+def _built_in() -> List[str]:
+    folder = str(Path(__file__).with_name("Provider"))
+    return [module.name for module in pkgutil.iter_modules([folder]) if not module.ispkg]
+
+
+def _offered() -> Dict[str, EntryPoint]:
+    if sys.version_info >= (3, 10):
+        found = entry_points(group=ENTRY_POINTS)
+    else:
+        found = entry_points().get(ENTRY_POINTS, ())
+    return {entry_point.name: entry_point for entry_point in found}

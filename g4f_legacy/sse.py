@@ -1,0 +1,115 @@
+"""Server-sent events: bytes in pieces of any size, to lines, to events.
+
+By the event-stream rules of the WHATWG (https://html.spec.whatwg.org/multipage/server-sent-events.html), but for one:
+an event that the end of the stream leaves unterminated is delivered, and marked as such. Servers are known to leave
+out the last blank line.
+"""
+
+from typing import Iterable, Iterator, List, NamedTuple, Optional
+
+from .errors import ResponseFormatError
+
+LONGEST = 1024 * 1024
+"""The longest line, and the most data in one event, in bytes."""
+
+
+class Event(NamedTuple):
+    """One event.
+
+    Attributes:
+        data: its ``data`` lines, joined by newlines.
+        event: its type.
+        id: the last id that the stream gave.
+        retry: milliseconds to wait before connecting again, when this event's lines gave them.
+        terminated: False for a last event without a blank line behind it.
+    """
+
+    data: str
+    event: str = "message"
+    id: str = ""
+    retry: Optional[int] = None
+    terminated: bool = True
+
+
+def lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    r"""Cuts bytes into lines, without their ends.
+
+    Only ``\n``, ``\r\n`` and ``\r`` end a line, also when a CRLF is cut between two pieces. A line is given as soon as
+    its end has come. A last line without an end is given at the end.
+
+    Raises:
+        ResponseFormatError: a line is longer than ``LONGEST``.
+    """
+    begun: List[bytes] = []  # the pieces of a line that has not ended yet: joined once, to stay linear
+    length = 0
+    after_cr = False
+    for piece in pieces:
+        if after_cr and piece.startswith(b"\n"):
+            piece = piece[1:]
+            after_cr = False
+        if not piece:
+            continue
+        after_cr = piece.endswith(b"\r")
+        whole = piece.splitlines()
+        tail = b"" if piece.endswith((b"\n", b"\r")) else whole.pop()
+        if whole and begun:
+            whole[0] = b"".join(begun) + whole[0]
+            begun, length = [], 0
+        for line in whole:
+            if len(line) > LONGEST:
+                raise ResponseFormatError(_too_long("a line"))
+            yield line
+        if tail:
+            begun.append(tail)
+            length += len(tail)
+            if length > LONGEST:
+                raise ResponseFormatError(_too_long("a line"))
+    if begun:
+        yield b"".join(begun)
+
+
+def events(pieces: Iterable[bytes]) -> Iterator[Event]:
+    """Makes events of bytes. Comments, unknown fields and events without data are skipped; the lines are UTF-8.
+
+    Raises:
+        ResponseFormatError: a line, or the data of one event, is longer than ``LONGEST``.
+    """
+    data: List[bytes] = []
+    length = 0
+    kind = last_id = ""
+    retry: Optional[int] = None
+    first = True
+    for line in lines(pieces):
+        if first:
+            first = False
+            if line.startswith(b"\xef\xbb\xbf"):
+                line = line[3:]
+        if not line:
+            if data:
+                yield Event(_text(b"\n".join(data)), kind or "message", last_id, retry)
+            data, length, kind, retry = [], 0, "", None
+            continue
+        field, _, value = line.partition(b":")
+        if value.startswith(b" "):
+            value = value[1:]
+        if field == b"data":
+            data.append(value)
+            length += len(value)
+            if length > LONGEST:
+                raise ResponseFormatError(_too_long("an event"))
+        elif field == b"event":
+            kind = _text(value)
+        elif field == b"id" and b"\0" not in value:
+            last_id = _text(value)
+        elif field == b"retry" and value.isdigit() and len(value) < 16:
+            retry = int(value)
+    if data:
+        yield Event(_text(b"\n".join(data)), kind or "message", last_id, retry, terminated=False)
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "replace")
+
+
+def _too_long(what: str) -> str:
+    return f"{what} of more than {LONGEST} bytes came in the stream"

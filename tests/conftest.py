@@ -1,0 +1,29 @@
+import os
+from contextlib import ExitStack
+from typing import Any, Callable, Dict, Iterator, List
+
+import pytest
+import responses as responses_library
+from replay import Replay
+
+
+@pytest.fixture(autouse=True)
+def no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the machine's reaches a test."""
+    for name in list(os.environ):
+        if name.startswith("G4F_LEGACY_") or name.lower().endswith("_proxy") or name.endswith("_CA_BUNDLE"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def play() -> Iterator[Callable[[List[Dict[str, Any]]], Replay]]:
+    """Starts a server that plays exchanges, for the length of the test."""
+    with ExitStack() as servers:
+        yield lambda exchanges: servers.enter_context(Replay(exchanges))
+
+
+@pytest.fixture
+def responses() -> Iterator[responses_library.RequestsMock]:
+    """Answers in the place of hosts that are not on this machine."""
+    with responses_library.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        yield mock
