@@ -93,7 +93,7 @@ class ProviderError(G4fError, RequestException, RuntimeError):
         provider = f"{self.provider}: " if self.provider else ""
         url = f" ({self.url})" if self.url else ""
         advice = self._advice()
-        return f"{provider}{str(self.args[0]).rstrip('.')}{url}." + (f" {advice}." if advice else "")
+        return f"{provider}{str(self.args[0]).rstrip('.')}{url}." + (f" {advice}" if advice else "")
 
     def _advice(self) -> str:
         """What to do next."""
@@ -109,21 +109,21 @@ class RequestFailedError(ProviderError):
     def _advice(self) -> str:
         if self.status is not None:
             return ""
-        return f"Is the host running? Point the provider at another with base_url= or {self._variable('URL')}"
+        return f"Is the host running? Point the provider at another with base_url= or {self._variable('URL')}."
 
 
 class AuthenticationError(RequestFailedError):
     """The host refused the login: 401 or 403."""
 
     def _advice(self) -> str:
-        return f"Check auth=, cookies= or {self._variable('AUTH')}"
+        return f"Check auth=, cookies= or {self._variable('AUTH')}."
 
 
 class RateLimitError(RequestFailedError):
     """The host is overloaded, or was asked too often."""
 
     def _advice(self) -> str:
-        return "Try again later" if self.retry_after is None else f"Try again in {self.retry_after:g} seconds"
+        return "Try again later." if self.retry_after is None else f"Try again in {self.retry_after:g} seconds."
 
 
 class ResponseFormatError(ProviderError):
@@ -141,4 +141,4 @@ class StreamInterruptedError(ProviderError):
     """The answer broke off: its end mark did not come."""
 
     def _advice(self) -> str:
-        return "The answer is not whole"
+        return "The answer is not whole."

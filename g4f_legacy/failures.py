@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from typing import Any, Dict, Optional
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from urllib3.exceptions import InvalidHeader
@@ -38,9 +38,9 @@ def refused(response: requests.Response) -> RequestFailedError:
     with suppress(ResponseFormatError):
         said = parse(body)
     message = message_of(said) or (excerpt(body) if body else "")
-    if response.is_redirect:
-        target = address(urljoin(response.url, response.headers["Location"]))
-        message = f"it redirects to {target}; if that is the right place, give it as base_url"
+    target = redirect_target(response)
+    if target:
+        message = f"it redirects to {address(target)}; if that is the right place, give it as base_url"
     kind = RequestFailedError
     if status in (401, 403):
         kind = AuthenticationError
@@ -52,6 +52,15 @@ def refused(response: requests.Response) -> RequestFailedError:
         retry_after=_retry_after(response),
         response=response,
     )
+
+
+def redirect_target(response: requests.Response) -> Optional[str]:
+    """The URL that an answer redirects to; None when it is no redirect, or leads nowhere."""
+    with suppress(ValueError):
+        if response.is_redirect:
+            target = urljoin(response.url, response.headers["Location"])
+            return target if urlsplit(target).hostname else None
+    return None
 
 
 def is_passing(error: RequestFailedError) -> bool:

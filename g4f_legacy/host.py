@@ -18,7 +18,7 @@ from functools import lru_cache
 from itertools import chain
 from types import TracebackType
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple, Type
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -29,7 +29,7 @@ from . import __version__
 from .body import beginning, finish, pieces, read
 from .document import excerpt, parse
 from .errors import ProviderError, RequestFailedError, ResponseFormatError
-from .failures import address, is_passing, refused, unanswered
+from .failures import address, is_passing, redirect_target, refused, unanswered
 from .options import read_options
 
 log = logging.getLogger("g4f_legacy")
@@ -128,7 +128,7 @@ class Host:
 
     def _set_cookie(self, name: str, value: str) -> None:
         host = re.sub(r":\d+$", "", urlsplit(self.base_url).netloc).lower()
-        domain = host if "." in host else f"{host}.local"  # as http.cookiejar names it, so that the host can replace it
+        domain = host if "." in host else f"{host}.local"  # as http.cookiejar has it: a name goes once
         self._given_cookies.set(name, value, domain=domain)
 
     def visit(self, path: str) -> None:
@@ -240,7 +240,7 @@ class Host:
         for _ in range(_MOST_REDIRECTS):
             try:
                 response = self._session.request(method, url, cookies=self._cookies(), **request)
-            except (requests.RequestException, HTTPError) as error:
+            except (requests.RequestException, HTTPError, ValueError) as error:
                 failure = unanswered(error, *timeout)
                 if not self._provider.working and self._options.base_url == self._provider.url:
                     failure = RequestFailedError(f"{failure.args[0]}; the public host is gone")
@@ -248,9 +248,9 @@ class Host:
             log.debug("%s: %s %s: %d", self._name, method, address(url), response.status_code)
             if 200 <= response.status_code < 300 or response.is_redirect and not follow_redirects:
                 return response
-            target = urljoin(url, response.headers.get("Location", ""))
+            target = redirect_target(response)
             keeps_method = method == "GET" or response.status_code in (307, 308)
-            if not (response.is_redirect and keeps_method and _origin(target) == _origin(url)):
+            if not (target and keeps_method and _origin(target) == _origin(url)):
                 raise self._tell(refused(response), url)
             response.close()
             url = target
@@ -311,8 +311,13 @@ def segment(text: str) -> str:
     return quote(text, safe="")
 
 
+class _Session(requests.Session):
+    def get_redirect_target(self, response: requests.Response) -> None:
+        """Keeps requests from reading redirects to their end, which may never come. `Host` follows them."""
+
+
 def _new_session() -> requests.Session:
-    session = requests.Session()
+    session = _Session()
     session.headers["User-Agent"] = f"g4f-legacy/{__version__}"
     session.mount("https://", _shared_adapter())
     session.mount("http://", _shared_adapter())

@@ -49,7 +49,8 @@ def exchange(
 ) -> Dict[str, Any]:
     """An exchange as in a recording. A chunk may be a function, which is called in its place.
 
-    Without a ``transfer_encoding`` or ``content_length`` among the headers, the body ends with the connection.
+    Status 0 hangs up instead of answering. Without a ``transfer_encoding`` or ``content_length`` among the headers, the
+    body ends with the connection.
     """
     named = [[name.replace("_", "-"), value] for name, value in headers.items()]
     response = {"status": status, "reason": "Said So", "headers": named, "chunks": list(chunks), "ended": ended}
@@ -146,6 +147,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
+        if not response["status"]:
+            return self._reset()
         chunks = [self._bytes(chunk) for chunk in response["chunks"]]
         framing = {name.lower(): value for name, value in response["headers"]}
         chunked = "transfer-encoding" in framing

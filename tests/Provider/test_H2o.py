@@ -18,7 +18,7 @@ from g4f_legacy.errors import (
 from g4f_legacy.Provider import H2o
 
 THREE = ["Привет!", " Hello", " —"]
-WHOLE = [*THREE, *" 你好| 👋,| I| am| a| *test*| model.|\nSecond| line:| data:| {\"a\":1}.".split("|")]
+WHOLE = [*THREE, *' 你好| 👋,| I| am| a| *test*| model.|\nSecond| line:| data:| {"a":1}.'.split("|")]
 STEPS = ["GET /", "POST /settings", "POST /conversation", "POST /conversation/…", "DELETE /conversation/…"]
 
 # Recording: the tokens, the error's class and message.
@@ -65,7 +65,9 @@ def ask(url: str, stream: bool = True, **kwargs: Any) -> Tuple[List[str], Option
     tokens: List[str] = []
     messages = [{"role": "user", "content": kwargs.pop("prompt", "hello")}]
     try:
-        for token in H2o._create_completion(kwargs.pop("model", "falcon-40b"), messages, stream, base_url=url, **kwargs):
+        for token in H2o._create_completion(
+            kwargs.pop("model", "falcon-40b"), messages, stream, base_url=url, **kwargs
+        ):
             tokens.append(token)
     except ProviderError as error:
         return tokens, error

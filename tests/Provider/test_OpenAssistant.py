@@ -19,7 +19,7 @@ from g4f_legacy.errors import (
 from g4f_legacy.Provider import OpenAssistant
 
 THREE = ["Привет!", " Hello", " —"]
-WHOLE = [*THREE, *" 你好| 👋,| I| am| a| *test*| model.|\nSecond| line:| data:| {\"a\":1}.".split("|")]
+WHOLE = [*THREE, *' 你好| 👋,| I| am| a| *test*| model.|\nSecond| line:| data:| {"a":1}.'.split("|")]
 STEPS = [
     "POST /api/chat",
     "POST /api/chat/prompter_message",

@@ -1,0 +1,171 @@
+import threading
+from types import ModuleType, SimpleNamespace
+from typing import Any, Iterator, List
+
+import pytest
+import requests
+from replay import load
+
+from g4f_legacy import ChatCompletion, Model, Provider
+from g4f_legacy.errors import (
+    AuthenticationRequiredError,
+    GenerationError,
+    ModelNotFoundError,
+    ProviderNotFoundError,
+    StreamNotSupportedError,
+)
+
+HELLO = [{"role": "user", "content": "Hello big world"}]
+
+
+def provider(**attributes: Any) -> Any:
+    """A provider of the caller's own that yields what it was given."""
+    module: Any = ModuleType("somewhere.Mine")
+    module.calls = []
+
+    def _create_completion(model: str, messages: List[Any], stream: bool, **kwargs: Any) -> Iterator[str]:
+        module.calls.append((model, messages, stream, kwargs))
+        yield from ("a", "b")
+
+    module.__dict__.update(
+        {"url": "", "model": ["x"], "models": {}, "supports_stream": True, "needs_auth": False, "working": True}
+    )
+    module.__dict__.update(attributes)
+    module._create_completion = _create_completion
+    return module
+
+
+def test_a_text() -> None:
+    text = ChatCompletion.create("echo", HELLO, Provider.Echo)
+    assert text == "Hello big world" and type(text) is str
+
+
+def test_a_stream() -> None:
+    assert list(ChatCompletion.create("echo", HELLO, Provider.Echo, True)) == ["Hello", " big", " world"]
+
+
+def test_a_stream_is_lazy(play: Any) -> None:
+    replay = play(load("h2o/hello"))
+    tokens = ChatCompletion.create("falcon-40b", HELLO, "H2o", stream=True, base_url=replay.url)
+    assert iter(tokens) is tokens
+    assert replay.sent == []
+    assert next(tokens) == "Привет!"  # type: ignore[call-overload]
+    tokens.close()  # type: ignore[union-attr]
+
+
+def test_over_the_network(play: Any) -> None:
+    replay = play(load("h2o/hello"))
+    text = ChatCompletion.create("falcon-40b", HELLO, Provider.H2o, base_url=replay.url)
+    assert text == 'Привет! Hello — 你好 👋, I am a *test* model.\nSecond line: data: {"a":1}.'
+
+
+def test_an_error_keeps_what_had_come(play: Any) -> None:
+    replay = play(load("h2o/error_event"))
+    with pytest.raises(GenerationError) as raised:
+        ChatCompletion.create("", HELLO, "H2o", base_url=replay.url)
+    assert raised.value.partial == "Привет! Hello —"
+
+
+class TestProvider:
+    def test_by_name(self) -> None:
+        assert ChatCompletion.create("", HELLO, "Echo") == "Hello big world"
+
+    def test_of_ones_own(self) -> None:
+        mine = provider()
+        assert ChatCompletion.create("m", HELLO, mine, auth="token", temperature=1) == "ab"
+        assert mine.calls == [("m", HELLO, False, {"auth": "token", "temperature": 1})]
+
+    def test_the_models_own(self) -> None:
+        assert ChatCompletion.create(Model("any", "", Provider.Echo), HELLO) == "Hello big world"
+        assert ChatCompletion.create(Model("any", best_provider="Echo"), HELLO) == "Hello big world"
+
+    def test_the_one_that_lists_the_model(self, play: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        for model in ("falcon-7b", "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-7b-v3"):
+            replay = play(load("h2o/hello"))
+            monkeypatch.setenv("G4F_LEGACY_H2O_URL", replay.url)
+            assert ChatCompletion.create(model, HELLO)
+            assert replay.sent[2].json == {"model": "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-7b-v3"}
+        assert ChatCompletion.create("echo", HELLO) == "Hello big world"
+
+    def test_none_lists_the_model(self) -> None:
+        with pytest.raises(ModelNotFoundError, match="^no provider lists the model 'gpt-4': say which to ask with"):
+            ChatCompletion.create("gpt-4", HELLO)
+
+    def test_unknown(self) -> None:
+        with pytest.raises(ProviderNotFoundError, match="did you mean Echo"):
+            ChatCompletion.create("", HELLO, "Ecco")
+
+    def test_something_else(self) -> None:
+        with pytest.raises(TypeError, match="^provider must be a provider module or its name, not int"):
+            ChatCompletion.create("", HELLO, 5)
+
+
+class TestModel:
+    @pytest.mark.parametrize(
+        "model, name", [("m", "m"), (None, ""), ("", ""), (Model("m"), "m"), (SimpleNamespace(name="m"), "m")]
+    )
+    def test_spellings(self, model: Any, name: str) -> None:
+        mine = provider()
+        ChatCompletion.create(model, HELLO, mine)
+        assert mine.calls[0][0] == name
+
+    def test_something_else(self) -> None:
+        with pytest.raises(TypeError, match="^model must be a name or a Model, not int"):
+            ChatCompletion.create(5, HELLO, "Echo")  # type: ignore[arg-type]
+
+
+class TestArgumentsAreCheckedAtTheCall:
+    @pytest.mark.parametrize(
+        "kwargs, kind",
+        [
+            ({"messages": []}, ValueError),
+            ({"messages": "Hello"}, TypeError),
+            ({"provider": "Nope"}, ProviderNotFoundError),
+            ({"provider": "OpenAssistant"}, AuthenticationRequiredError),
+            ({"provider": "OpenAssistant", "auth": True}, AuthenticationRequiredError),
+            ({"provider": provider(supports_stream=False)}, StreamNotSupportedError),
+            ({"timeout": -1}, ValueError),
+            ({"base_url": "nowhere"}, ValueError),
+            ({"temperature": object()}, TypeError),
+        ],
+    )
+    def test_before_the_first_token_is_asked_for(self, kwargs: Any, kind: Any) -> None:
+        with pytest.raises(kind):
+            ChatCompletion.create(**{"model": "", "messages": HELLO, "provider": "H2o", "stream": True, **kwargs})
+
+    def test_a_provider_without_streams_can_still_be_asked(self) -> None:
+        assert ChatCompletion.create("", HELLO, provider(supports_stream=False)) == "ab"
+
+
+def test_nothing_the_caller_passed_is_changed(play: Any) -> None:
+    replay = play(load("h2o/hello"))
+    messages = [{"role": "user", "content": ["a", {"type": "text", "text": "b"}]}]
+    jar = requests.cookies.RequestsCookieJar()
+    options = {"cookies": jar, "headers": {"X": "1"}, "timeout": [5, 5], "stop": ["a"], "id": "x"}
+    ChatCompletion.create("falcon-7b", messages, "H2o", base_url=replay.url, **options)
+    assert messages == [{"role": "user", "content": ["a", {"type": "text", "text": "b"}]}]
+    assert options == {"cookies": jar, "headers": {"X": "1"}, "timeout": [5, 5], "stop": ["a"], "id": "x"}
+    assert list(jar) == []
+
+
+def test_messages_may_be_changed_before_the_first_token() -> None:
+    messages = [{"role": "user", "content": "before"}]
+    tokens = ChatCompletion.create("", messages, "Echo", stream=True)
+    messages[0]["content"] = "after"
+    messages.append({"role": "user", "content": "more"})
+    assert list(tokens) == ["before"]
+
+
+def test_many_threads_at_once(play: Any) -> None:
+    replays = [play(load("h2o/hello")) for _ in range(20)]
+    answers = []
+
+    def ask(url: str) -> None:
+        answers.append("".join(ChatCompletion.create("", HELLO, "H2o", stream=True, base_url=url)))
+
+    threads = [threading.Thread(target=ask, args=(replay.url,)) for replay in replays]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 20 and len(set(answers)) == 1 and "data: " in answers[0]

@@ -1,0 +1,107 @@
+import json
+from typing import Any
+
+import pytest
+
+from g4f_legacy.document import LONGEST_MESSAGE, documents, excerpt, field, message_of, parse
+from g4f_legacy.errors import ResponseFormatError, StreamInterruptedError
+
+
+def test_parse() -> None:
+    assert parse('{"a": "Привет"}') == parse('{"a": "Привет"}'.encode()) == {"a": "Привет"}
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("", "expected JSON, but got nothing"),
+        ("<html>", "expected JSON, but got '<html>'"),
+        (b"\xff{", "expected JSON, but got '\ufffd{'"),
+        ("x" * 300, "expected JSON, but got " + repr("x" * 200)),
+        ("[1]", "expected a JSON object, but got '[1]'"),
+        ("null", "expected a JSON object, but got 'null'"),
+        ("[" * 100_000, "expected JSON, but got " + repr("[" * 200)),
+        ("9" * 5000, None),
+    ],
+)
+def test_parse_what_is_no_json_object(text: Any, message: str) -> None:
+    with pytest.raises(ResponseFormatError) as raised:
+        parse(text)
+    assert message is None or raised.value.args == (message,)
+
+
+def test_documents() -> None:
+    assert list(documents([b'data:{"a":1}\n\n: ping\n\ndata: {"b":\ndata: 2}\n\n'])) == [{"a": 1}, {"b": 2}]
+
+
+def test_documents_of_a_stream_that_ends_within_one() -> None:
+    stream = documents([b'data:{"a":1}\n\ndata:{"a"'])
+    assert next(stream) == {"a": 1}
+    with pytest.raises(StreamInterruptedError, match="within an event"):
+        next(stream)
+
+
+def test_documents_without_the_last_blank_line() -> None:
+    assert list(documents([b'data:{"a":1}'])) == [{"a": 1}]
+
+
+def test_documents_that_are_malformed() -> None:
+    with pytest.raises(ResponseFormatError):
+        list(documents([b"data:{]\n\n"]))
+
+
+def test_field() -> None:
+    assert field({"a": {"b": "c"}}, "a.b", str) == "c"
+    assert field({"a": {"b": "c"}}, "a", dict) == {"b": "c"}
+
+
+@pytest.mark.parametrize(
+    "document", [{}, {"a": None}, {"a": []}, {"a": "b"}, {"a": {"b": None}}, {"a": {"b": 5}}, {"a": 5}]
+)
+def test_field_of_another_shape(document: Any) -> None:
+    with pytest.raises(ResponseFormatError) as raised:
+        field(document, "a.b", str)
+    assert raised.value.args == (f"expected a text at 'a.b', but got {json.dumps(document)!r}",)
+
+
+def test_field_of_something_deep() -> None:
+    deep: Any = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(ResponseFormatError, match="nested too deeply"):
+        field({"b": deep}, "a", str)
+    while deep:  # taken apart by hand: the interpreter may not free it at once
+        deep = deep.pop()
+
+
+MESSAGES = {
+    "text": ("No such model\n", "No such model"),
+    "chat-ui": ({"message": "Conversation not found"}, "Conversation not found"),
+    "TGI": ({"error": "Model is overloaded", "error_type": "overloaded"}, "Model is overloaded"),
+    "OpenAI": ({"error": {"message": "Bad key", "type": "x", "code": None}}, "Bad key"),
+    "FastAPI": ({"detail": "Not Found"}, "Not Found"),
+    "validation errors": (
+        {"message": [{"loc": ["body", "x", 0], "msg": "not a float", "type": "t"}, {"loc": ["y"], "msg": "missing"}]},
+        "body.x.0: not a float; y: missing",
+    ),
+    "list of texts": ({"message": ["one", "two"]}, "one; two"),
+    "the first that says anything": ({"message": "", "error": None, "detail": "this"}, "this"),
+    "control characters": ({"message": "a\x1b[31m\r\nb\0"}, "a[31m b"),
+    "too long": ("x" * 5000, "x" * LONGEST_MESSAGE),
+    "nothing": (None, ""),
+    "number": ({"error": 5}, ""),
+    "empty": ({}, ""),
+    "deep": (json.loads('{"error":' * 20 + '"x"' + "}" * 20), ""),
+}
+
+
+@pytest.mark.parametrize("said, message", MESSAGES.values(), ids=MESSAGES)
+def test_message_of(said: Any, message: str) -> None:
+    assert message_of(said) == message
+
+
+def test_excerpt() -> None:
+    assert excerpt("") == "nothing"
+    assert excerpt("a\n\x1b") == r"'a\n\x1b'"
+    assert excerpt("\ud83d") == r"'\ud83d'"
+    assert excerpt("П".encode() * 300) == repr("П" * 200)

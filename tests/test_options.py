@@ -1,0 +1,249 @@
+import sys
+from http.cookiejar import CookieJar
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from g4f_legacy.errors import AuthenticationRequiredError
+from g4f_legacy.options import RETRIES, TIMEOUT, Options, read_options
+from g4f_legacy.Provider import Echo, H2o, OpenAssistant
+
+SECRET = "s3cr3t"
+
+
+def read(**kwargs: Any) -> Options:
+    return read_options(H2o, kwargs)
+
+
+def test_defaults() -> None:
+    options = read()
+    assert options.base_url == "https://gpt-gm.h2o.ai"
+    assert (options.auth, options.cookies, options.headers, options.proxy) == (None, {}, {}, None)
+    assert (options.timeout, options.retries) == (TIMEOUT, RETRIES) == ((10, 120), 2)
+    assert (options.verify, options.session, options.parameters) == (None, None, {})
+
+
+def test_none_is_not_given() -> None:
+    names = "base_url auth access_token cookies headers proxy timeout retries verify session"
+    assert read(**dict.fromkeys(names.split())) == read()
+
+
+def test_what_is_left_is_a_generation_parameter_and_kwargs_are_left_alone() -> None:
+    kwargs = {"temperature": 0.5, "top_p": None, "retries": 0, "cookies": {"a": "b"}}
+    before = dict(kwargs)
+    options = read_options(H2o, kwargs)
+    assert options.parameters == {"temperature": 0.5, "top_p": None}
+    assert kwargs == before
+
+
+@pytest.mark.parametrize(
+    "value, base_url, login",
+    [
+        ("http://127.0.0.1:1337", "http://127.0.0.1:1337", None),
+        ("http://127.0.0.1:1337//", "http://127.0.0.1:1337", None),
+        (" https://a.host/chat/ ", "https://a.host/chat", None),
+        ("http://[::1]:80/x", "http://[::1]:80/x", None),
+        ("http://me:s%40cret@a.host:1/x", "http://a.host:1/x", ("me", "s@cret")),
+        ("HTTP://A.host", "http://A.host", None),
+    ],
+)
+def test_base_url(value: str, base_url: str, login: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = read(base_url=value)
+    assert (options.base_url, options.basic_auth) == (base_url, login)
+    monkeypatch.setenv("G4F_LEGACY_H2O_URL", value)
+    assert read() == options
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "localhost:1337", "127.0.0.1", "ftp://a.host", "http://", "http://a.host/?q", "http://a.host/#f"]
+    + ["http://a.host:0", "http://a.host:99999", "http://a.host:x", "http://[::1", "http://a host/", "http://a\nb/"],
+)
+def test_base_url_that_is_none(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="^base_url must be the address of a host, like "):
+        read(base_url=value)
+    if value:
+        monkeypatch.setenv("G4F_LEGACY_H2O_URL", value)
+        with pytest.raises(ValueError, match="^G4F_LEGACY_H2O_URL must be the address of a host, like "):
+            read()
+
+
+@pytest.mark.parametrize("configured", ["", "configured"])
+@pytest.mark.parametrize("value", [None, True, False, "", "cookies", "token", "jwt"])
+def test_auth_that_means_whatever_is_configured(value: Any, configured: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("G4F_LEGACY_H2O_AUTH", configured)
+    assert read(auth=value).auth == (configured or None)
+
+
+def test_auth_and_access_token() -> None:
+    assert read(auth=" a token ").auth == "a token"
+    assert read(access_token="b").auth == "b"
+    assert read(auth="a", access_token="b").auth == "a"
+    assert read(auth=True, access_token="b").auth == "b"
+
+
+def test_auth_comes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("G4F_LEGACY_H2O_AUTH", "configured")
+    assert read(auth="a").auth == "a"
+
+
+@pytest.mark.parametrize(
+    "value, timeout",
+    [
+        (5, (5, 5)),
+        (0.25, (0.25, 0.25)),
+        ((1, 2.5), (1, 2.5)),
+        ([1, 2], (1, 2)),
+        (float("inf"), (2e6, 2e6)),
+    ],
+)
+def test_timeout(value: Any, timeout: Any) -> None:
+    assert read(timeout=value).timeout == timeout
+
+
+@pytest.mark.parametrize(
+    "value, proxy",
+    [
+        ("localhost:8080", "http://localhost:8080"),
+        ("http://localhost:8080", "http://localhost:8080"),
+        ("https://me:pw@localhost", "https://me:pw@localhost"),
+        ("", None),
+    ],
+)
+def test_proxy(value: str, proxy: Any) -> None:
+    assert read(proxy=value).proxy == proxy
+
+
+def test_a_socks_proxy_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "socks", None)
+    with pytest.raises(ValueError, match=r"pip install requests\[socks\]"):
+        read(proxy="socks5://localhost:1080")
+    socks = type(sys)("socks")
+    socks.__spec__ = pytest.__spec__
+    monkeypatch.setitem(sys.modules, "socks", socks)
+    assert read(proxy="socks5://localhost:1080").proxy == "socks5://localhost:1080"
+
+
+def test_verify(tmp_path: Path) -> None:
+    assert [read(verify=value).verify for value in (True, False, tmp_path, str(tmp_path))] == [
+        True,
+        False,
+        str(tmp_path),
+        str(tmp_path),
+    ]
+
+
+WRONG = [
+    ("base_url", 5, TypeError),
+    ("auth", 5, TypeError),
+    ("auth", b"abc", TypeError),
+    ("auth", f"{SECRET}\r\nX: y", ValueError),
+    ("auth", f"{SECRET}Ж", ValueError),
+    ("access_token", [SECRET], TypeError),
+    ("cookies", SECRET, TypeError),
+    ("cookies", {"a": 5}, TypeError),
+    ("cookies", {5: "a"}, TypeError),
+    ("cookies", {"a": f"{SECRET}\n"}, ValueError),
+    ("headers", [("a", SECRET)], TypeError),
+    ("headers", {"a": None}, TypeError),
+    ("headers", {"a": f"{SECRET}\r\nb: c"}, ValueError),
+    ("headers", {"a": f"{SECRET}Ж"}, ValueError),
+    ("proxy", 8080, TypeError),
+    ("proxy", f"ftp://me:{SECRET}@localhost", ValueError),
+    ("proxy", f"http://me:{SECRET}@", ValueError),
+    ("proxy", f"http://me:{SECRET}@a host", ValueError),
+    ("proxy", f"http://me:{SECRET}@localhost:x", ValueError),
+    ("timeout", "5", TypeError),
+    ("timeout", True, TypeError),
+    ("timeout", (1, 2, 3), TypeError),
+    ("timeout", (1, None), TypeError),
+    ("timeout", 0, ValueError),
+    ("timeout", -1, ValueError),
+    ("timeout", (1, 0), ValueError),
+    ("timeout", float("nan"), ValueError),
+    ("retries", 1.5, TypeError),
+    ("retries", True, TypeError),
+    ("retries", -1, ValueError),
+    ("verify", 1, TypeError),
+    ("verify", "/no/such/bundle", ValueError),
+    ("session", "a session", TypeError),
+    ("session", requests.Session, TypeError),
+    ("temperature", object(), TypeError),
+    ("temperature", float("nan"), ValueError),
+]
+
+
+@pytest.mark.parametrize("name, value, kind", WRONG)
+def test_a_wrong_value_names_the_option_and_no_secret(name: str, value: Any, kind: Any) -> None:
+    with pytest.raises(kind) as raised:
+        read(**{name: value})
+    assert type(raised.value) is kind
+    assert name in str(raised.value)
+    assert SECRET not in str(raised.value)
+
+
+def test_a_parameter_that_holds_itself() -> None:
+    loop: Any = []
+    loop.append(loop)
+    with pytest.raises(ValueError, match="^stop cannot be sent"):
+        read(stop=loop)
+
+
+def test_a_jar_with_a_value_that_cannot_be_sent() -> None:
+    jar = requests.cookies.RequestsCookieJar()
+    jar.set("a", "Ж")
+    with pytest.raises(ValueError, match="^cookies holds"):
+        read(cookies=jar)
+
+
+def test_the_environments_auth_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("G4F_LEGACY_H2O_AUTH", f"{SECRET}Ж")
+    with pytest.raises(ValueError, match="^G4F_LEGACY_H2O_AUTH holds"):
+        read()
+
+
+def test_no_secret_in_the_repr() -> None:
+    options = read(
+        base_url=f"http://me:{SECRET}@127.0.0.1",
+        auth=SECRET,
+        cookies={"a": SECRET},
+        headers={"a": SECRET},
+        proxy=f"http://me:{SECRET}@127.0.0.1",
+    )
+    assert SECRET not in repr(options)
+
+
+def with_cookie() -> requests.Session:
+    session = requests.Session()
+    session.cookies.set("a", "b")
+    return session
+
+
+@pytest.mark.parametrize(
+    "login",
+    [
+        {"auth": "a"},
+        {"cookies": {"a": "b"}},
+        {"cookies": with_cookie().cookies},
+        {"headers": {"authorization": "a"}},
+        {"headers": {"Cookie": "a=b"}},
+        {"session": with_cookie()},
+    ],
+)
+def test_a_login_of_any_kind_will_do(login: Any) -> None:
+    assert read_options(OpenAssistant, login)
+
+
+@pytest.mark.parametrize(
+    "login", [{}, {"auth": True}, {"cookies": {}}, {"cookies": CookieJar()}, {"session": requests.Session()}]
+)
+def test_a_login_is_needed(login: Any) -> None:
+    with pytest.raises(AuthenticationRequiredError, match="^OpenAssistant needs a login: "):
+        read_options(OpenAssistant, login)
+
+
+def test_a_provider_without_a_host() -> None:
+    assert read_options(Echo, {}).base_url == ""
+    assert read_options(Echo, {"base_url": "http://127.0.0.1"}).base_url == "http://127.0.0.1"

@@ -1,0 +1,93 @@
+"""The README cannot drift: its examples run, and its tables are compared with the code."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Dict, List
+
+import pytest
+from replay import load
+
+from g4f_legacy import registry
+from g4f_legacy.options import RETRIES, TIMEOUT
+
+README = (Path(__file__).parent.parent / "README.rst").read_text("utf-8")
+WHOLE = 'Привет! Hello — 你好 👋, I am a *test* model.\nSecond line: data: {"a":1}.'
+
+
+def examples(language: str) -> List[str]:
+    blocks = re.findall(rf"^\.\. code-block:: {language}\n\n((?:    .*\n|\n)+)", README, re.MULTILINE)
+    return [re.sub("^    ", "", block, flags=re.MULTILINE).strip() + "\n" for block in blocks]
+
+
+def table(header: str) -> List[List[str]]:
+    """The rows of the table whose first column has that header."""
+    line = next(line for line in README.splitlines() if re.match(header + r"\s", line))
+    above, _, below = README.partition(line)
+    border = above.rstrip().splitlines()[-1]
+    columns = [(match.start(), match.end()) for match in re.finditer("=+", border)]
+    rows = below.split(border)[1].strip("\n").splitlines()
+    return [[row[start:end].strip() for start, end in columns] for row in rows]
+
+
+def test_the_first_example_comes_early() -> None:
+    assert "code-block:: python" in "\n".join(README.splitlines()[:12])
+
+
+def test_all_examples_are_known() -> None:
+    assert [len(examples(language)) for language in ("python", "shell", "ini")] == [5, 1, 1]
+
+
+@pytest.mark.parametrize("number, shown", [(0, WHOLE), (1, ""), (2, ""), (3, WHOLE), (4, "")])
+def test_python_examples(number: int, shown: str, play: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    replay = play(load("h2o/hello"))
+    code = examples("python")[number].replace("http://127.0.0.1:3000", replay.url)
+    environment = {"G4F_LEGACY_H2O_URL": replay.url, "PYTHONIOENCODING": "utf-8", "PYTHONPATH": ":".join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], env=environment, check=True, timeout=30, stdout=subprocess.PIPE
+    )
+    assert done.stdout.decode() == shown
+
+
+def test_the_shell_example(play: Any) -> None:
+    code = examples("shell")[0].replace("http://127.0.0.1:3000", play(load("h2o/hello")).url)
+    code = code.replace("g4f-legacy", f"'{sys.executable}' -m g4f_legacy")
+    done = subprocess.run(["sh", "-c", code], check=True, timeout=30, stdout=subprocess.PIPE)
+    assert done.stdout.decode() == WHOLE
+
+
+def test_the_table_of_providers() -> None:
+    rows: Dict[str, List[str]] = {row[0]: row[1:] for row in table("Provider")}
+    assert list(rows) == registry.names()
+    yes_no = {True: "yes", False: "no"}
+    for name, provider in registry.all().items():
+        url, models, *flags = rows[name]
+        assert url == provider.url or (not provider.url and url.startswith("none"))
+        assert models == ", ".join(provider.model)
+        assert flags == [yes_no[provider.supports_stream], yes_no[provider.needs_auth], yes_no[provider.working]]
+
+
+def test_the_table_of_options() -> None:
+    defaults = {row[0].strip("`"): row[2] for row in table("Option")}
+    assert defaults["timeout"] == str(tuple(map(int, TIMEOUT)))
+    assert defaults["retries"] == str(RETRIES)
+
+
+def test_the_provider_example_is_one(tmp_path: Path) -> None:
+    (tmp_path / "Yes.py").write_text(examples("python")[4])
+    code = """
+import Yes
+from g4f_legacy import ChatCompletion
+print(Yes.params, ChatCompletion.create("", [{"role": "user", "content": "Hello"}], Yes))
+"""
+    environment = {"PYTHONPATH": ":".join([str(tmp_path), *sys.path])}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=30, stdout=subprocess.PIPE)
+    assert done.stdout.decode() == ("g4f.Providers.Yes supports: (model: str, messages: list, stream: bool) Yes.\n")
+
+
+def test_the_changelog_knows_the_version() -> None:
+    from g4f_legacy import __version__
+
+    changelog = (Path(__file__).parent.parent / "CHANGELOG.rst").read_text("utf-8")
+    assert re.search(rf"^{re.escape(__version__)} ", changelog, re.MULTILINE)

@@ -1,0 +1,156 @@
+import inspect
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+from types import ModuleType
+from typing import Any, List
+
+import pytest
+
+import g4f_legacy
+from g4f_legacy import Provider, registry
+from g4f_legacy.errors import ProviderNotFoundError
+
+NAMES = ["Echo", "H2o", "OpenAssistant"]
+
+
+def python(code: str) -> str:
+    """What a fresh interpreter prints."""
+    done = subprocess.run([sys.executable, "-c", code], check=True, timeout=30, stdout=subprocess.PIPE)
+    return done.stdout.decode().strip()
+
+
+def test_names() -> None:
+    assert registry.names() == NAMES
+    assert list(registry.all()) == NAMES
+
+
+def test_a_provider_is_imported_when_it_is_asked_for() -> None:
+    code = """
+import sys
+from g4f_legacy import registry
+registry.names()
+print([name for name in sys.modules if name.startswith("g4f_legacy.Provider")])
+registry.get("Echo")
+print([name for name in sys.modules if name.startswith("g4f_legacy.Provider")])
+"""
+    assert python(code).splitlines() == ["[]", "['g4f_legacy.Provider', 'g4f_legacy.Provider.Echo']"]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from g4f_legacy.Provider import H2o",
+        "from g4f_legacy.Provider.H2o import H2o",
+        "import g4f_legacy.Provider.H2o as H2o",
+        "import g4f_legacy; H2o = g4f_legacy.Provider.H2o",
+        "from g4f_legacy import Provider; H2o = Provider.H2o",
+        "from g4f_legacy.registry import get; H2o = get('H2o')",
+        "import g4f_legacy.Provider.H2o; H2o = g4f_legacy.Provider.H2o.H2o",
+        "from g4f_legacy.Provider import *",
+        "import importlib; H2o = importlib.import_module('g4f_legacy.Provider.H2o')",
+    ],
+)
+def test_every_way_to_import_one(code: str) -> None:
+    check = "from g4f_legacy.registry import ProviderModule; print(type(H2o) is ProviderModule, H2o.H2o is H2o)"
+    assert python(f"{code}; {check}") == "True True"
+
+
+def test_a_provider_is_a_module() -> None:
+    H2o = registry.get("H2o")
+    assert inspect.ismodule(H2o)
+    assert H2o.__name__ == "g4f_legacy.Provider.H2o"
+
+
+@pytest.mark.parametrize(
+    "name, guess", [("h2o", "H2o"), ("H20", "H2o"), ("OpenAsistant", "OpenAssistant"), ("ECHO", "Echo")]
+)
+def test_an_unknown_name_names_the_nearest(name: str, guess: str) -> None:
+    message = f"there is no provider {name!r}: did you mean {guess}? There are Echo, H2o, OpenAssistant."
+    with pytest.raises(ProviderNotFoundError) as raised:
+        registry.get(name)
+    assert raised.value.args == (message,)
+    with pytest.raises(AttributeError) as missing:
+        getattr(Provider, name)
+    assert missing.value.args == (message,)
+    assert not hasattr(Provider, name)
+
+
+def test_a_name_like_no_other() -> None:
+    with pytest.raises(ProviderNotFoundError) as raised:
+        registry.get("xyzzy")
+    assert raised.value.args == ("there is no provider 'xyzzy': There are Echo, H2o, OpenAssistant.",)
+
+
+class TestPackage:
+    def test_lists(self) -> None:
+        assert dir(Provider) == Provider.__all__ == NAMES
+        assert Provider.__providers__ == [registry.get(name) for name in NAMES]
+        assert [name for name, _ in inspect.getmembers(Provider, inspect.ismodule)] == NAMES
+
+    def test_unknown_dunder(self) -> None:
+        assert not hasattr(Provider, "__wrapped__")
+
+
+class TestOtherDistributions:
+    @pytest.fixture(autouse=True)
+    def offered(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        module = ModuleType("theirs.Theirs")
+        module._create_completion = lambda *_, **__: iter("ab")  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "theirs", ModuleType("theirs"))
+        monkeypatch.setitem(sys.modules, "theirs.Theirs", module)
+        entry_points = [
+            EntryPoint("Theirs", "theirs.Theirs", registry.ENTRY_POINTS),
+            EntryPoint("Broken", "no_such_module", registry.ENTRY_POINTS),
+            EntryPoint("H2o", "no_such_module", registry.ENTRY_POINTS),
+        ]
+        if sys.version_info >= (3, 10):
+            monkeypatch.setattr(registry, "entry_points", lambda group: entry_points)
+        else:
+            monkeypatch.setattr(registry, "entry_points", lambda: {registry.ENTRY_POINTS: entry_points})
+
+    def test_they_are_found(self) -> None:
+        assert registry.names() == ["Broken", *NAMES, "Theirs"]
+        theirs = Provider.Theirs
+        assert theirs is registry.get("Theirs") is theirs.Theirs
+        assert list(theirs.create_completion("", [])) == ["a", "b"]
+
+    def test_one_that_cannot_be_imported(self, caplog: pytest.LogCaptureFixture) -> None:
+        with pytest.raises(ImportError):
+            registry.get("Broken")
+        assert list(registry.all()) == [*NAMES, "Theirs"]
+        assert [record.getMessage() for record in caplog.records] == [
+            "The provider Broken cannot be imported: No module named 'no_such_module'"
+        ]
+
+    def test_a_built_in_one_comes_first(self) -> None:
+        assert registry.get("H2o") is sys.modules["g4f_legacy.Provider.H2o"]
+
+
+class TestClassDays:
+    def test_create_completion(self) -> None:
+        echo = registry.get("Echo")
+        assert list(echo.create_completion("echo", [{"role": "user", "content": "a b"}], True)) == ["a", " b"]
+        assert list(echo.create_completion("echo", [{"role": "user", "content": "a b"}], stream=False)) == ["a b"]
+
+    @pytest.mark.parametrize("models, expected", [(["gpt-4"], [False, True]), (["gpt-3.5-turbo", "x"], [True, False])])
+    def test_supports(self, models: List[str], expected: List[bool]) -> None:
+        module: Any = registry.adopt(ModuleType("x.Y"))
+        module.model = models
+        assert [module.supports_gpt_35_turbo, module.supports_gpt_4] == expected
+
+
+class TestTopLevel:
+    def test_importing_the_package_imports_nothing_heavy(self) -> None:
+        code = "import sys, g4f_legacy, g4f_legacy.cli; print({'requests', 'urllib3'} & set(sys.modules))"
+        assert python(code) == "set()"
+
+    def test_public_names(self) -> None:
+        assert set(g4f_legacy.__all__) <= set(dir(g4f_legacy))
+        for name in g4f_legacy.__all__:
+            assert getattr(g4f_legacy, name) is not None
+        assert g4f_legacy.ChatCompletion is g4f_legacy.completion.ChatCompletion  # type: ignore[attr-defined]
+
+    def test_an_unknown_name(self) -> None:
+        with pytest.raises(AttributeError, match="module 'g4f_legacy' has no attribute 'nope'"):
+            g4f_legacy.nope
