@@ -30,7 +30,7 @@ def pieces(response: Response, silence: float) -> Iterator[bytes]:
     """
     while True:
         try:
-            piece = response.raw.read1(_PIECE, decode_content=True)
+            piece = _next(response)
         except ReadTimeoutError as error:
             raise StreamInterruptedError(f"nothing came for {silence:g} seconds") from error
         except (HTTPError, OSError) as error:
@@ -81,8 +81,13 @@ def finish(response: Response) -> None:
     if connection is not None and connection.sock is not None:
         with suppress(HTTPError, OSError):
             connection.sock.settimeout(_LINGER)
-            response.raw.read1(_PIECE)
+            _next(response)
     response.close()
+
+
+def _next(response: Response) -> bytes:
+    # Nobody asks for compression, and looking for it costs time: only where the host says so.
+    return response.raw.read1(_PIECE, decode_content="Content-Encoding" in response.headers)
 
 
 def _keep(response: Response, body: bytes) -> None:

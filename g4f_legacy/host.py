@@ -5,37 +5,29 @@ explicit login, redirects to another origin, bodies that `iter_lines` and `iter_
 break in the middle of a stream.
 """
 
-import atexit
-import ipaddress
 import logging
-import os
 import re
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from copy import copy
-from functools import lru_cache
 from itertools import chain
 from types import TracebackType
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple, Type
 from urllib.parse import quote, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
 from urllib3.exceptions import HTTPError
 
-from . import __version__
 from .body import beginning, finish, pieces, read
 from .document import excerpt, parse
 from .errors import ProviderError, RequestFailedError, ResponseFormatError
 from .failures import address, is_passing, redirect_target, refused, unanswered
 from .options import read_options
+from .session import is_loopback, keep_login, new_session
 
 log = logging.getLogger("g4f_legacy")
-
-POOL_SIZE = 64
-"""Connections to one host that are kept for the next completion, process-wide."""
 
 LONGEST_WAIT = 30.0
 """Seconds: a host that asks for more with Retry-After is not waited for."""
@@ -44,16 +36,6 @@ CLEAN_UP_TIMEOUT = 5.0
 """Seconds that a clean-up may wait for the host."""
 
 _MOST_REDIRECTS = 5
-
-
-@lru_cache(maxsize=None)
-def _shared_adapter() -> HTTPAdapter:
-    return HTTPAdapter(pool_maxsize=POOL_SIZE)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_shared_adapter.cache_clear)
-atexit.register(lambda: _shared_adapter().close())
 
 
 class Host:
@@ -84,13 +66,13 @@ class Host:
         self.auth = options.auth
         self.parameters = options.parameters
         self.silence = options.timeout[1]
+        self._session = new_session() if options.session is None else options.session
         self._given_cookies = RequestsCookieJar()
         if isinstance(options.cookies, dict):
             for name, value in options.cookies.items():
                 self._set_cookie(name, value)
         else:
             self._given_cookies.update(options.cookies)
-        self._session = options.session or _new_session()
 
     def __repr__(self) -> str:
         return f"<Host of {self._name} at {self.base_url}>"
@@ -240,7 +222,7 @@ class Host:
         for _ in range(_MOST_REDIRECTS):
             try:
                 response = self._session.request(method, url, cookies=self._cookies(), **request)
-            except (requests.RequestException, HTTPError, ValueError) as error:
+            except (OSError, HTTPError, ValueError) as error:
                 failure = unanswered(error, *timeout)
                 if not self._provider.working and self._options.base_url == self._provider.url:
                     failure = RequestFailedError(f"{failure.args[0]}; the public host is gone")
@@ -259,13 +241,14 @@ class Host:
 
     def _settings(self) -> Dict[str, Any]:
         options = self._options
+        hostname = urlsplit(self.base_url).hostname or ""
         proxies: Dict[str, str] = {}
         if options.proxy:
             proxies = {"http": options.proxy, "https": options.proxy}
-        elif _is_loopback(self.base_url):
-            proxies = {"no_proxy": urlsplit(self.base_url).hostname or ""}
+        elif is_loopback(hostname):
+            proxies = {"no_proxy": hostname}
         has_login = options.auth or any(name.lower() == "authorization" for name in options.headers)
-        auth = options.basic_auth or self._session.auth or (_keep if has_login else None)
+        auth = options.basic_auth or self._session.auth or (keep_login if has_login else None)
         return {"stream": True, "allow_redirects": False, "proxies": proxies, "auth": auth, "verify": options.verify}
 
     def _cookies(self) -> RequestsCookieJar:
@@ -311,34 +294,6 @@ def segment(text: str) -> str:
     return quote(text, safe="")
 
 
-class _Session(requests.Session):
-    def get_redirect_target(self, response: requests.Response) -> None:
-        """Keeps requests from reading redirects to their end, which may never come. `Host` follows them."""
-
-
-def _new_session() -> requests.Session:
-    session = _Session()
-    session.headers["User-Agent"] = f"g4f-legacy/{__version__}"
-    session.mount("https://", _shared_adapter())
-    session.mount("http://", _shared_adapter())
-    return session
-
-
-def _keep(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """An `auth` that leaves the login alone: without one, requests puts netrc's in its place."""
-    return request
-
-
 def _origin(url: str) -> Tuple[str, Optional[str], Optional[int]]:
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-
-
-def _is_loopback(url: str) -> bool:
-    hostname = urlsplit(url).hostname or ""
-    if hostname == "localhost" or hostname.endswith(".localhost"):
-        return True
-    with suppress(ValueError):
-        address = ipaddress.ip_address(hostname)
-        return address.is_loopback or address.is_unspecified
-    return False

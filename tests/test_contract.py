@@ -248,7 +248,20 @@ def test_every_check_is_proven() -> None:
 
 def test_the_arrows_point_one_way() -> None:
     """Who may import whom: each module only from those before it."""
-    order = ["errors", "sse", "document", "params", "prompt", "models", "options", "body", "failures", "host", "aio"]
+    order = [
+        "errors",
+        "sse",
+        "document",
+        "params",
+        "prompt",
+        "models",
+        "options",
+        "body",
+        "failures",
+        "session",
+        "host",
+        "aio",
+    ]
     order += ["registry", "Provider", "completion", "cli"]
     package = Path(sys.modules["g4f_legacy"].__file__ or "").parent
     for path in package.glob("*.py"):
