@@ -1,20 +1,17 @@
 """Completions for asynchronous code: the same generators, run off the event loop in a thread of their own."""
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import Any, AsyncIterator, Generator, Iterator
+from asyncio import CancelledError, wrap_future
+from contextlib import asynccontextmanager
+from typing import Any, AsyncIterator, Generator
 
 from .host import join
-
-_END: Any = object()
+from .running import END, Running
 
 
 class AsyncCompletion:
     """A completion for asynchronous code, to be used once: ``async for`` gives its tokens, ``await`` the whole text.
 
-    Leaving the loop early, or being cancelled, closes the generator below, which ends the completion on the host; a
-    token that is being waited for is waited for first, in the thread.
+    Leaving the loop early, or being cancelled, ends the completion on the host.
     """
 
     def __init__(self, tokens: Generator[str, None, None]) -> None:
@@ -25,29 +22,26 @@ class AsyncCompletion:
 
     async def text(self) -> str:
         """The whole text. Raises what the completion raises."""
-        with self._thread() as thread:
-            return await asyncio.get_running_loop().run_in_executor(thread, join, self._tokens)
+        async with self._running() as running:
+            return await wrap_future(running.call(join, self._tokens))
 
     async def __aiter__(self) -> AsyncIterator[str]:
-        run = asyncio.get_running_loop().run_in_executor
-        with self._thread() as thread:
-            try:
-                while True:
-                    token = await run(thread, next, self._tokens, _END)
-                    if token is _END:
-                        return
-                    yield token
-            except GeneratorExit:
-                await run(thread, self._tokens.close)
-                raise
+        async with self._running() as running:
+            while True:
+                token = await wrap_future(running.next())
+                if token is END:
+                    return
+                yield token
 
-    @contextmanager
-    def _thread(self) -> Iterator[ThreadPoolExecutor]:
-        thread = ThreadPoolExecutor(1, thread_name_prefix="g4f_legacy")
+    @asynccontextmanager
+    async def _running(self) -> AsyncIterator[Running]:
+        running = Running(self._tokens)
         try:
-            yield thread
-        except asyncio.CancelledError:
-            thread.submit(self._tokens.close)
+            yield running
+        except CancelledError:
+            running.stop()  # not waited for: whoever cancels wants to go on
             raise
-        finally:
-            thread.shutdown(wait=False)
+        except BaseException:
+            await wrap_future(running.stop())
+            raise
+        await wrap_future(running.stop())

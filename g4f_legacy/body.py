@@ -1,7 +1,8 @@
 """The body of a host's answer: as it arrives, whole, or only its beginning."""
 
 from contextlib import suppress
-from typing import Iterator
+from socket import socket
+from typing import Iterator, Optional
 
 from requests import Response
 from urllib3.exceptions import HTTPError, ReadTimeoutError
@@ -77,12 +78,17 @@ def beginning(response: Response) -> bytes:
 
 def finish(response: Response) -> None:
     """Waits a moment for what stands behind the end mark, so that the connection can be used again; else closes it."""
-    connection = response.raw.connection  # None when the body was read to its end
-    if connection is not None and connection.sock is not None:
+    connection = socket_of(response)
+    if connection is not None:
         with suppress(HTTPError, OSError):
-            connection.sock.settimeout(_LINGER)
+            connection.settimeout(_LINGER)
             _next(response)
     response.close()
+
+
+def socket_of(response: Response) -> Optional[socket]:
+    """What a body comes from; None when it was read to its end."""
+    return getattr(response.raw.connection, "sock", None)
 
 
 def _next(response: Response) -> bytes:

@@ -8,7 +8,6 @@ break in the middle of a stream.
 import logging
 import re
 import sys
-import time
 from contextlib import contextmanager
 from copy import copy
 from itertools import chain
@@ -20,11 +19,12 @@ import requests
 from requests.cookies import RequestsCookieJar
 from urllib3.exceptions import HTTPError
 
-from .body import beginning, finish, pieces, read
+from .body import beginning, finish, pieces, read, socket_of
 from .document import excerpt, parse
 from .errors import ProviderError, RequestFailedError, ResponseFormatError
 from .failures import address, is_passing, redirect_target, refused, unanswered
 from .options import read_options
+from .running import breakable, pause
 from .session import is_loopback, keep_login, new_session
 
 log = logging.getLogger("g4f_legacy")
@@ -154,7 +154,8 @@ class Host:
             content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
             if content_type in ("text/html", "application/json"):
                 raise ResponseFormatError(f"expected a stream, but got {content_type}: {excerpt(beginning(response))}")
-            yield pieces(response, self.silence)
+            with breakable(socket_of(response)):
+                yield pieces(response, self.silence)
         except BaseException:
             response.close()
             raise
@@ -203,7 +204,7 @@ class Host:
                 if not tries_left or wait > LONGEST_WAIT or not is_passing(error):
                     raise
                 log.info("%s Trying again in %g seconds.", error, wait)
-            time.sleep(wait)
+            pause(wait)
             tries_left -= 1
             backoff = min(2 * backoff, LONGEST_WAIT)
 

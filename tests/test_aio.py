@@ -4,7 +4,7 @@ import time
 from typing import Any, Callable, List
 
 import pytest
-from replay import load
+from replay import exchange, load
 
 from g4f_legacy import ChatCompletion, Provider
 from g4f_legacy.aio import AsyncCompletion
@@ -191,5 +191,40 @@ def test_leaving_early_ends_the_completion_on_the_host(play: Any) -> None:
         return token
 
     assert asyncio.run(main()) == "Привет!"
+    assert [step.split()[0] for step in replay.steps[-2:]] == ["POST", "DELETE"]
+    assert replay.steps[-2].endswith("/stop-generating")
+
+
+def test_being_cancelled_ends_the_completion_on_the_host_at_once(play: Any) -> None:
+    """Also while nothing comes: the host is silent for as long as it sees the client."""
+    over = threading.Event()
+    exchanges = load("h2o/hello")
+    path = exchanges[3]["request"]["path"]
+    token = 'data:{"token":{"text":"one"}}\n\n'
+    exchanges[3]["response"].update(chunks=[token, lambda: over.wait(30)])
+    exchanges.append(exchange("POST", f"{path}/stop-generating", content_length="0"))
+    replay = play(exchanges)
+
+    async def use() -> None:
+        async for token in Provider.H2o.create_async_generator("", HELLO, base_url=replay.url):
+            assert token == "one"
+            came.set()
+
+    async def main() -> None:
+        task = asyncio.ensure_future(use())
+        while not came.is_set():
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)  # until it waits for the next token
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    came = threading.Event()
+    asyncio.run(main())
+    for _ in range(500):
+        if len(replay.sent) == 6:
+            break
+        time.sleep(0.01)
+    over.set()
     assert [step.split()[0] for step in replay.steps[-2:]] == ["POST", "DELETE"]
     assert replay.steps[-2].endswith("/stop-generating")

@@ -5,7 +5,6 @@ import threading
 import time
 from email.utils import formatdate
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, Dict, Iterator, List
 
 import pytest
@@ -40,7 +39,7 @@ def answering(path: str = "/x", text: str = "{}", status: int = 200, method: str
 def naps(monkeypatch: pytest.MonkeyPatch) -> List[float]:
     """The seconds that were waited between tries, without waiting."""
     waited: List[float] = []
-    monkeypatch.setattr(host_module, "time", SimpleNamespace(sleep=waited.append))
+    monkeypatch.setattr(host_module, "pause", waited.append)
     return waited
 
 

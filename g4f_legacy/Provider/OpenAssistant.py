@@ -13,6 +13,7 @@ from ..errors import GenerationError, RequestFailedError, StreamInterruptedError
 from ..host import Host, join, log
 from ..params import describe
 from ..prompt import as_one_message
+from ..running import pause
 
 url = "https://open-assistant.io/chat"
 model = ["OA_SFT_Llama_30B_6"]
@@ -30,7 +31,6 @@ _SAMPLING_PARAMETERS = {
     "max_new_tokens": 1024,
 }
 _BESIDE_SAMPLING = ("plugins", "system_prompt", "user_profile", "user_response_instructions")
-_POLL = 0.5  # seconds between two looks at a message that is not complete
 
 
 def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> Iterator[str]:
@@ -105,7 +105,7 @@ def _finished_text(host: Host, message: Dict[str, str]) -> str:
             raise GenerationError(f"the message ended as {state!r}")
         if time.monotonic() >= deadline:
             raise StreamInterruptedError(f"the message is still {state} after {host.silence:g} seconds")
-        time.sleep(_POLL)
+        pause(0.5)
 
 
 def _rest(came: str, whole: str) -> str:

@@ -1,0 +1,92 @@
+"""A completion that runs in a thread of its own and can be ended from another, also while it waits for its host."""
+
+import socket
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from typing import Any, Callable, Generator, Iterator, Optional, TypeVar
+
+T = TypeVar("T")
+
+END: Any = object()
+"""What comes instead of a token when there are no more."""
+
+_thread = threading.local()  # its `running` is the completion that the thread belongs to
+
+
+class Running:
+    """A generator of tokens in a thread of its own. Each token is fetched when it is asked for."""
+
+    def __init__(self, tokens: Generator[str, None, None]) -> None:
+        self.stopped = threading.Event()
+        self._tokens = tokens
+        self._executor = ThreadPoolExecutor(1, "g4f_legacy", initializer=self._enter)
+        self._lock = threading.Lock()
+        self._connection: Optional[socket.socket] = None
+
+    def next(self) -> "Future[str]":
+        """Fetches the next token, or `END`; the future raises what the generator raises."""
+        return self.call(next, self._tokens, END)
+
+    def call(self, function: Callable[..., T], *arguments: Any) -> "Future[T]":
+        """Calls a function in the thread."""
+        return self._executor.submit(function, *arguments)
+
+    def stop(self) -> "Future[None]":
+        """Ends the completion: breaks off what it waits for and closes the generator. The future is done after that."""
+        self.stopped.set()
+        with self._lock:
+            if self._connection is not None:
+                _break_off(self._connection)
+        closed = self._executor.submit(self._tokens.close)
+        self._executor.shutdown(wait=False)
+        return closed
+
+    def read_from(self, connection: Optional[socket.socket]) -> None:
+        """Says which connection `stop` has to break off."""
+        with self._lock:
+            self._connection = connection
+            if connection is not None and self.stopped.is_set():
+                _break_off(connection)
+
+    def _enter(self) -> None:
+        _thread.running = self
+
+
+def pause(seconds: float) -> None:
+    """Sleeps. Where a completion is stopped meanwhile, it wakes and ends."""
+    running = _current()
+    if (running.stopped if running else threading.Event()).wait(seconds):
+        raise GeneratorExit
+
+
+@contextmanager
+def breakable(connection: Optional[socket.socket]) -> Iterator[None]:
+    """Lets the completion on this thread be stopped while it reads from a connection.
+
+    Raises:
+        GeneratorExit: instead of whatever goes wrong in the block, when the completion was stopped.
+    """
+    running = _current()
+    if running is None:
+        yield
+        return
+    running.read_from(connection)
+    try:
+        yield
+    except Exception as error:
+        if running.stopped.is_set():
+            raise GeneratorExit from error
+        raise
+    finally:
+        running.read_from(None)
+
+
+def _current() -> Optional[Running]:
+    return getattr(_thread, "running", None)
+
+
+def _break_off(connection: socket.socket) -> None:
+    with suppress(OSError):
+        # The method of plain sockets: that of TLS sockets is not meant for another thread than the reader's.
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
