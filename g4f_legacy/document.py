@@ -14,21 +14,22 @@ EXCERPT = 200
 LONGEST_MESSAGE = 1000
 """How much of a host's own message an error shows, in characters."""
 
+_NAMES: Dict[Any, str] = {str: "a text", dict: "a JSON object", list: "a JSON list"}
 _MESSAGE_KEYS = ("message", "error", "detail", "msg", "error_description")
 
 
-def parse(text: Union[str, bytes]) -> Dict[str, Any]:
-    """Reads a JSON object.
+def parse(text: Union[str, bytes], kind: Type[T]) -> T:
+    """Reads a JSON document of one kind: an object (``dict``) or a list.
 
     Raises:
-        ResponseFormatError: it is no JSON, or no object; the error shows the first 200 characters.
+        ResponseFormatError: it is no JSON, or of another kind; the error shows the first 200 characters.
     """
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ResponseFormatError(f"expected JSON, but got {excerpt(text)}") from error
-    if not isinstance(document, dict):
-        raise ResponseFormatError(f"expected a JSON object, but got {excerpt(text)}")
+    if not isinstance(document, kind):
+        raise ResponseFormatError(f"expected {_NAMES[kind]}, but got {excerpt(text)}")
     return document
 
 
@@ -41,7 +42,7 @@ def documents(pieces: Iterable[bytes]) -> Iterator[Dict[str, Any]]:
     """
     for event in sse.events(pieces):
         try:
-            document = parse(event.data)
+            document = parse(event.data, dict)
         except ResponseFormatError as error:
             if event.terminated:
                 raise
@@ -67,7 +68,19 @@ def field(document: Dict[str, Any], path: str, kind: Type[T]) -> T:
         found = excerpt(json.dumps(document, ensure_ascii=False))
     except RecursionError:
         found = "something nested too deeply to show"
-    raise ResponseFormatError(f"expected {_NAMES.get(kind, kind.__name__)} at {path!r}, but got {found}")
+    raise ResponseFormatError(f"expected {_NAMES[kind]} at {path!r}, but got {found}")
+
+
+def rest_of(whole: str, came: str) -> str:
+    """What of a whole text has not come yet. Hosts may take white space off its ends.
+
+    Raises:
+        StreamInterruptedError: what came is not its beginning.
+    """
+    for beginning in (came, came.lstrip(), came.strip()):
+        if whole.startswith(beginning):
+            return whole[len(beginning) :]
+    raise StreamInterruptedError("the tokens that came are not the beginning of the host's whole text")
 
 
 def message_of(value: Any, depth: int = 8) -> str:
@@ -94,6 +107,3 @@ def excerpt(text: Union[str, bytes]) -> str:
     if isinstance(text, bytes):
         text = text[: EXCERPT * 4].decode("utf-8", "replace")
     return repr(text[:EXCERPT]) if text else "nothing"
-
-
-_NAMES = {str: "a text", dict: "an object", list: "a list", bool: "true or false"}

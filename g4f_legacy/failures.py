@@ -36,7 +36,7 @@ def refused(response: requests.Response) -> RequestFailedError:
     status, body = response.status_code, beginning(response)
     said: Dict[str, Any] = {}
     with suppress(ResponseFormatError):
-        said = parse(body)
+        said = parse(body, dict)
     message = message_of(said) or (excerpt(body) if body else "")
     target = redirect_target(response)
     if target:

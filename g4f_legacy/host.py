@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from copy import copy
 from itertools import chain
 from types import TracebackType
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple, Type
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple, Type, TypeVar
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -28,6 +28,8 @@ from .running import breakable, pause
 from .session import is_loopback, keep_login, new_session
 
 log = logging.getLogger("g4f_legacy")
+
+T = TypeVar("T")
 
 LONGEST_WAIT = 30.0
 """Seconds: a host that asks for more with Retry-After is not waited for."""
@@ -117,26 +119,28 @@ class Host:
         """Fetches a page, for the cookies that come with it. Raises as `get`, but for the shape."""
         self._whole("GET", path)
 
-    def get(self, path: str, **request: Any) -> Dict[str, Any]:
+    def get(self, path: str, kind: Type[T], **request: Any) -> T:
         """Asks for a path below the base URL.
 
         Args:
             path: begins with a slash.
+            kind: of the JSON document that is expected: ``dict`` or ``list``.
             request: `params`, `data`, `json` and `headers` as in requests. With ``follow_redirects=False`` a redirect
                 is an answer; else it is followed within the host's own origin, where the method allows it.
 
         Returns:
-            The JSON object that the host answers; an empty one for an empty body.
+            The JSON document that the host answers; an empty one for an empty body.
 
         Raises:
             RequestFailedError: no connection, no answer in time, or a status other than 2xx.
-            ResponseFormatError: the answer is no JSON object, or larger than ``body.LARGEST``.
+            ResponseFormatError: the answer is no such document, or larger than ``body.LARGEST``.
         """
-        return parse(self._whole("GET", path, **request).content or b"{}")
+        content = self._whole("GET", path, **request).content
+        return parse(content, kind) if content else kind()
 
     def post(self, path: str, **request: Any) -> Dict[str, Any]:
-        """As `get`, with POST."""
-        return parse(self._whole("POST", path, **request).content or b"{}")
+        """As `get`, with POST, for a JSON object."""
+        return parse(self._whole("POST", path, **request).content or b"{}", dict)
 
     @contextmanager
     def stream(self, path: str, **request: Any) -> Iterator[Iterator[bytes]]:

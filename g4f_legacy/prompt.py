@@ -1,6 +1,7 @@
 """Messages: checked, and written out as the text that a protocol wants."""
 
-from typing import Any, List, Mapping, NamedTuple
+import re
+from typing import Any, Dict, List, Mapping, NamedTuple
 
 
 class Message(NamedTuple):
@@ -35,6 +36,19 @@ def format_prompt(messages: Any) -> str:
     """
     conversation = "\n".join(f"{message.role}: {message.content}" for message in check_messages(messages))
     return f"{conversation}\nassistant:"
+
+
+def read_prompt(prompt: str) -> List[Dict[str, str]]:
+    """Reads a conversation that `format_prompt` wrote out. Any other text is one message of the user's.
+
+    A line of a message that begins like ``user: `` cannot be told from the beginning of a message.
+    """
+    conversation, assistant, rest = prompt.rpartition("\nassistant:")
+    parts = re.split(r"^(system|user|assistant): ", conversation, flags=re.IGNORECASE | re.MULTILINE)
+    if not assistant or rest.strip() or parts[0] or len(parts) == 1:
+        return [{"role": "user", "content": prompt}]
+    contents = [*(content[:-1] for content in parts[2:-1:2]), parts[-1]]  # all but the last have a line end behind them
+    return [{"role": role.lower(), "content": content} for role, content in zip(parts[1::2], contents)]
 
 
 def as_one_message(messages: Any) -> str:

@@ -23,6 +23,7 @@ class Running:
         self._executor = ThreadPoolExecutor(1, "g4f_legacy", initializer=self._enter)
         self._lock = threading.Lock()
         self._connection: Optional[socket.socket] = None
+        self._closed: Optional["Future[None]"] = None
 
     def next(self) -> "Future[str]":
         """Fetches the next token, or `END`; the future raises what the generator raises."""
@@ -34,13 +35,14 @@ class Running:
 
     def stop(self) -> "Future[None]":
         """Ends the completion: breaks off what it waits for and closes the generator. The future is done after that."""
-        self.stopped.set()
         with self._lock:
-            if self._connection is not None:
-                _break_off(self._connection)
-        closed = self._executor.submit(self._tokens.close)
-        self._executor.shutdown(wait=False)
-        return closed
+            if self._closed is None:
+                self.stopped.set()
+                if self._connection is not None:
+                    _break_off(self._connection)
+                self._closed = self._executor.submit(self._tokens.close)
+                self._executor.shutdown(wait=False)
+            return self._closed
 
     def read_from(self, connection: Optional[socket.socket]) -> None:
         """Says which connection `stop` has to break off."""

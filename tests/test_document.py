@@ -8,7 +8,8 @@ from g4f_legacy.errors import ResponseFormatError, StreamInterruptedError
 
 
 def test_parse() -> None:
-    assert parse('{"a": "Привет"}') == parse('{"a": "Привет"}'.encode()) == {"a": "Привет"}
+    assert parse('{"a": "Привет"}', dict) == parse('{"a": "Привет"}'.encode(), dict) == {"a": "Привет"}
+    assert parse("[1]", list) == [1]
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,7 @@ def test_parse() -> None:
 )
 def test_parse_what_is_no_json_object(text: Any, message: str) -> None:
     with pytest.raises(ResponseFormatError) as raised:
-        parse(text)
+        parse(text, dict)
     assert message is None or raised.value.args == (message,)
 
 

@@ -54,13 +54,13 @@ def dead_port() -> Iterator[int]:
 class TestRequests:
     def test_get_and_post(self, play: Any) -> None:
         host = open_host(play([answering("/x", '{"a": 1}'), answering("/y", "", method="POST")]).url)
-        assert host.get("/x") == {"a": 1}
+        assert host.get("/x", dict) == {"a": 1}
         assert host.post("/y", json={"b": "Привет"}) == {}
 
     def test_headers(self, play: Any) -> None:
         replay = play([answering(), answering("/y", method="POST", Content_Type="text/plain")])
         host = open_host(replay.url, headers={"X-Mine": "1", "Referer": "mine"})
-        host.get("/x", headers={"Referer": "the provider's"})
+        host.get("/x", dict, headers={"Referer": "the provider's"})
         with host.stream("/y"):
             pass
         assert replay.sent[0].headers["user-agent"].startswith("g4f-legacy/")
@@ -70,7 +70,7 @@ class TestRequests:
     def test_a_page_is_no_json(self, play: Any) -> None:
         with pytest.raises(ResponseFormatError) as raised:
             with open_host(play([answering(text="<html>")]).url) as host:
-                host.get("/x")
+                host.get("/x", dict)
         assert raised.value.args == ("expected JSON, but got '<html>'",)
         assert raised.value.provider == "H2o" and raised.value.url == f"{host.base_url}/x"
         assert raised.value.response is not None and raised.value.response.text == "<html>"
@@ -78,18 +78,18 @@ class TestRequests:
     def test_the_next_completion_uses_the_same_connection(self, play: Any) -> None:
         replay = play([answering()] * 3)
         for _ in range(3):
-            open_host(replay.url).get("/x")
+            open_host(replay.url).get("/x", dict)
         assert replay.connections == 1
 
     def test_a_body_that_is_too_large(self, play: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(body, "LARGEST", 100)
         with pytest.raises(ResponseFormatError, match="^more than 100 bytes came: 'x"):
-            open_host(play([answering(text="x" * 101)]).url).get("/x")
+            open_host(play([answering(text="x" * 101)]).url).get("/x", dict)
 
     def test_a_body_that_breaks_off(self, play: Any) -> None:
         cut = exchange("GET", "/x", 200, ('{"a":',), "aborted", content_length="100")
         with pytest.raises(RequestFailedError, match="^the answer broke off: ") as raised:
-            open_host(play([cut]).url).get("/x")
+            open_host(play([cut]).url).get("/x", dict)
         assert isinstance(raised.value.__cause__, StreamInterruptedError)
 
     def test_a_compressed_body_that_nobody_asked_for(self, play: Any) -> None:
@@ -104,36 +104,36 @@ class TestRequests:
         host = open_host(play([stream, answering()]).url)
         with host.stream("/x") as pieces:
             assert next(pieces).startswith(b"data: a")
-        assert host.get("/x") == {}
+        assert host.get("/x", dict) == {}
 
 
 class TestCookies:
     def test_secure_cookies_go_over_plain_http(self, play: Any) -> None:
         replay = play([answering(Set_Cookie="a=b; Path=/; Secure"), answering()])
         host = open_host(replay.url)
-        host.get("/x")
-        host.get("/x")
+        host.get("/x", dict)
+        host.get("/x", dict)
         assert replay.sent[1].headers["cookie"] == "a=b"
 
     def test_a_cookie_for_another_host_is_not_taken(self, play: Any) -> None:
         replay = play([answering(Set_Cookie="a=b; Domain=example.org"), answering()])
         host = open_host(replay.url)
-        host.get("/x")
-        host.get("/x")
+        host.get("/x", dict)
+        host.get("/x", dict)
         assert "cookie" not in replay.sent[1].headers
 
     def test_no_cookie_of_one_completion_in_another(self, play: Any) -> None:
         replay = play([answering(Set_Cookie="a=b"), answering()])
-        open_host(replay.url).get("/x")
-        open_host(replay.url).get("/x")
+        open_host(replay.url).get("/x", dict)
+        open_host(replay.url).get("/x", dict)
         assert "cookie" not in replay.sent[1].headers
 
     @pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
     def test_a_given_cookie_is_sent_once_whatever_the_host_sets(self, name: str, play: Any) -> None:
         replay = play([answering(Set_Cookie="a=new; Path=/"), answering()])
         host = open_host(replay.url.replace("127.0.0.1", name), cookies={"a": "given", "b": "c"})
-        host.get("/x")
-        host.get("/x")
+        host.get("/x", dict)
+        host.get("/x", dict)
         assert replay.sent[0].headers["cookie"] == "a=given; b=c"
         assert sorted(replay.sent[1].headers["cookie"].split("; ")) == ["a=given", "b=c"]
 
@@ -146,29 +146,29 @@ class TestProxies:
         for variable in ("http_proxy", "https_proxy", "all_proxy"):
             monkeypatch.setenv(variable, f"http://127.0.0.1:{dead_port}")
         url = play([answering()] * 2).url.replace("127.0.0.1", name)
-        assert open_host(url, retries=0).get("/x") == {}
-        assert open_host(url, retries=0, session=requests.Session()).get("/x") == {}
+        assert open_host(url, retries=0).get("/x", dict) == {}
+        assert open_host(url, retries=0, session=requests.Session()).get("/x", dict) == {}
 
     def test_the_environments_is_used_elsewhere(self, play: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         replay = play([answering("http://example.test/x")])
         monkeypatch.setenv("http_proxy", replay.url)
-        assert open_host("http://example.test").get("/x") == {}
+        assert open_host("http://example.test").get("/x", dict) == {}
 
     def test_the_options_is_used_everywhere(self, play: Any, dead_port: int) -> None:
         replay = play([answering(f"http://127.0.0.1:{dead_port}/x")])
-        assert open_host(f"http://127.0.0.1:{dead_port}", proxy=replay.url).get("/x") == {}
+        assert open_host(f"http://127.0.0.1:{dead_port}", proxy=replay.url).get("/x", dict) == {}
 
     def test_the_sessions_is_used_everywhere(self, play: Any, dead_port: int) -> None:
         replay = play([answering(f"http://127.0.0.1:{dead_port}/x")])
         session = requests.Session()
         session.proxies["http"] = replay.url
-        assert open_host(f"http://127.0.0.1:{dead_port}", session=session).get("/x") == {}
+        assert open_host(f"http://127.0.0.1:{dead_port}", session=session).get("/x", dict) == {}
 
     def test_its_password_is_in_no_error(self, dead_port: int, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)
         host = open_host("http://example.test", proxy=f"http://me:{SECRET}@127.0.0.1:{dead_port}", retries=0)
         with pytest.raises(RequestFailedError, match="Connection refused") as raised:
-            host.get("/x")
+            host.get("/x", dict)
         assert SECRET not in f"{raised.value} {raised.value!r} {host!r} {caplog.text}"
 
 
@@ -182,7 +182,7 @@ class TestNetrc:
     def sent(self, play: Any, **kwargs: Any) -> Any:
         replay = play([answering()])
         login = kwargs.pop("login", "")
-        open_host(replay.url.replace("//", f"//{login}"), **kwargs).get("/x")
+        open_host(replay.url.replace("//", f"//{login}"), **kwargs).get("/x", dict)
         return replay.sent[0].headers.get("authorization")
 
     def test_it_is_used_without_an_explicit_login(self, play: Any) -> None:
@@ -207,7 +207,7 @@ class TestRedirects:
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
     def test_get_within_the_origin(self, status: int, play: Any) -> None:
         replay = play([answering("/x?q=1", status=status, Location="/y"), answering("/y", '{"a": 1}')])
-        assert open_host(replay.url).get("/x", params={"q": "1"}) == {"a": 1}
+        assert open_host(replay.url).get("/x", dict, params={"q": "1"}) == {"a": 1}
 
     @pytest.mark.parametrize("status", [307, 308])
     def test_post_within_the_origin(self, status: int, play: Any) -> None:
@@ -231,19 +231,19 @@ class TestRedirects:
         for session in (None, requests.Session()):
             replay = play([answering(status=302, Location=target.format(other=other.url))])
             with pytest.raises(RequestFailedError):
-                open_host(replay.url, auth="a-token", session=session).get("/x")
+                open_host(replay.url, auth="a-token", session=session).get("/x", dict)
         assert other.sent == []
 
     def test_the_body_of_a_redirect_is_not_waited_for(self, play: Any) -> None:
         over = threading.Event()
         moved = exchange("GET", "/x", 302, ("one", over.wait), "aborted", content_length="100", Location="/y")
-        assert open_host(play([moved, answering("/y")]).url, timeout=5).get("/x") == {}
+        assert open_host(play([moved, answering("/y")]).url, timeout=5).get("/x", dict) == {}
         over.set()
 
     def test_in_circles(self, play: Any) -> None:
         replay = play([answering(status=302, Location="/x")] * 9)
         with pytest.raises(RequestFailedError, match="redirected 5 times"):
-            open_host(replay.url).get("/x")
+            open_host(replay.url).get("/x", dict)
         assert len(replay.sent) == 5
 
     def test_as_an_answer(self, play: Any) -> None:
@@ -255,7 +255,7 @@ class TestRetries:
     @pytest.mark.parametrize("status", [429, 502, 503, 504])
     def test_passing_failures(self, status: int, play: Any, naps: List[float]) -> None:
         replay = play([answering(status=status)] * 2 + [answering(text='{"a": 1}')])
-        assert open_host(replay.url).get("/x") == {"a": 1}
+        assert open_host(replay.url).get("/x", dict) == {"a": 1}
         assert naps == [0.5, 1]
         assert replay.connections == 1
 
@@ -266,58 +266,58 @@ class TestRetries:
 
     def test_a_lost_connection(self, play: Any, naps: List[float]) -> None:
         replay = play([exchange("GET", "/x", 0), answering()])
-        assert open_host(replay.url).get("/x") == {}
+        assert open_host(replay.url).get("/x", dict) == {}
         assert replay.connections == 2 and naps == [0.5]
 
     @pytest.mark.parametrize("status", [400, 401, 404, 500, 501])
     def test_not_for_other_statuses(self, status: int, play: Any, naps: List[float]) -> None:
         replay = play([answering(status=status)] * 2)
         with pytest.raises(RequestFailedError):
-            open_host(replay.url).get("/x")
+            open_host(replay.url).get("/x", dict)
         assert len(replay.sent) == 1 and naps == []
 
     def test_the_number_is_an_option(self, play: Any, naps: List[float]) -> None:
         for retries in (0, 1, 4):
             replay = play([answering(status=503)] * 9)
             with pytest.raises(RequestFailedError):
-                open_host(replay.url, retries=retries).get("/x")
+                open_host(replay.url, retries=retries).get("/x", dict)
             assert len(replay.sent) == retries + 1
 
     def test_a_caller_session_is_retried_too(self, play: Any, naps: List[float]) -> None:
         replay = play([answering(status=503), answering()])
-        assert open_host(replay.url, session=requests.Session()).get("/x") == {}
+        assert open_host(replay.url, session=requests.Session()).get("/x", dict) == {}
 
     def test_refused_connections(self, dead_port: int, naps: List[float]) -> None:
         with pytest.raises(RequestFailedError, match="no answer: Connection refused"):
-            open_host(f"http://127.0.0.1:{dead_port}").get("/x")
+            open_host(f"http://127.0.0.1:{dead_port}").get("/x", dict)
         assert naps == [0.5, 1]
 
     def test_retry_after_in_seconds(self, play: Any, naps: List[float]) -> None:
         replay = play([answering(status=429, Retry_After="7"), answering()])
-        open_host(replay.url).get("/x")
+        open_host(replay.url).get("/x", dict)
         assert naps == [7]
 
     def test_retry_after_as_a_date(self, play: Any, naps: List[float]) -> None:
         replay = play([answering(status=429, Retry_After=formatdate(time.time() + 9, usegmt=True)), answering()])
-        open_host(replay.url).get("/x")
+        open_host(replay.url).get("/x", dict)
         assert len(naps) == 1 and 6 < naps[0] <= 9
 
     def test_retry_after_that_is_too_long_is_not_waited_for(self, play: Any, naps: List[float]) -> None:
         replay = play([answering(status=429, Retry_After="31"), answering()])
         with pytest.raises(RateLimitError, match="Try again in 31 seconds") as raised:
-            open_host(replay.url).get("/x")
+            open_host(replay.url).get("/x", dict)
         assert raised.value.retry_after == 31 and naps == []
 
     @pytest.mark.parametrize("value", ["soon", "-1", "", "Mon, 99 Foo 99999999999999999999 00:00:00 GMT"])
     def test_retry_after_that_is_none(self, value: str, play: Any, naps: List[float]) -> None:
         replay = play([answering(status=429, Retry_After=value), answering()])
-        open_host(replay.url).get("/x")
+        open_host(replay.url).get("/x", dict)
         assert naps == [0.5]
 
     def test_they_are_logged(self, play: Any, naps: List[float], caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.INFO, "g4f_legacy")
         replay = play([answering(status=503, text='{"error": "warming up"}'), answering()])
-        open_host(replay.url).get("/x")
+        open_host(replay.url).get("/x", dict)
         [line] = [record.getMessage() for record in caplog.records if record.name == "g4f_legacy"]
         assert line == f"H2o: 503 Said So: warming up ({replay.url}/x). Trying again in 0.5 seconds."
 
@@ -339,7 +339,7 @@ class TestFailures:
     )
     def test_status(self, status: int, text: str, kind: Any, message: str, play: Any) -> None:
         with pytest.raises(RequestFailedError) as raised:
-            open_host(play([answering(text=text, status=status)]).url, retries=0).get("/x")
+            open_host(play([answering(text=text, status=status)]).url, retries=0).get("/x", dict)
         error = raised.value
         assert type(error) is kind
         assert (error.args, error.status, error.provider) == ((message,), status, "H2o")
@@ -349,18 +349,18 @@ class TestFailures:
         pieces = ["x" * 10_000] * 100
         replay = play([exchange("GET", "/x", 500, tuple(pieces), Transfer_Encoding="chunked")])
         with pytest.raises(RequestFailedError) as raised:
-            open_host(replay.url).get("/x")
+            open_host(replay.url).get("/x", dict)
         assert len(raised.value.response.content) < 200_000  # type: ignore[union-attr]
 
     def test_a_refusal_that_breaks_off(self, play: Any) -> None:
         replay = play([exchange("GET", "/x", 500, ("half a",), "aborted", content_length="100")])
         with pytest.raises(RequestFailedError) as raised:
-            open_host(replay.url).get("/x")
+            open_host(replay.url).get("/x", dict)
         assert raised.value.args == ("500 Said So: 'half a'",)
 
     def test_no_connection(self, dead_port: int) -> None:
         with pytest.raises(RequestFailedError) as raised:
-            open_host(f"http://127.0.0.1:{dead_port}", retries=0).get("/x?secret=1")
+            open_host(f"http://127.0.0.1:{dead_port}", retries=0).get("/x?secret=1", dict)
         assert str(raised.value) == (
             f"H2o: no answer: Connection refused (http://127.0.0.1:{dead_port}/x). "
             "Is the host running? Point the provider at another with base_url= or G4F_LEGACY_H2O_URL."
@@ -370,20 +370,20 @@ class TestFailures:
     def test_the_public_host_is_gone(self, dead_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(H2o, "url", f"http://127.0.0.1:{dead_port}")
         with pytest.raises(RequestFailedError, match="Connection refused; the public host is gone"):
-            Host(H2o.__name__, {"retries": 0}).get("/x")
+            Host(H2o.__name__, {"retries": 0}).get("/x", dict)
 
     def test_no_answer_in_time(self, play: Any, naps: List[float]) -> None:
         replay = play([])
         with socket.create_server(("127.0.0.1", 0)) as silent:
             url = f"http://127.0.0.1:{silent.getsockname()[1]}"
             with pytest.raises(RequestFailedError, match="no answer within 0.2 seconds"):
-                open_host(url, timeout=(1, 0.2)).get("/x")
+                open_host(url, timeout=(1, 0.2)).get("/x", dict)
         assert naps == [] and replay.sent == []
 
     def test_no_connection_in_time(self, responses: Any) -> None:
         responses.get("http://example.test/x", body=requests.ConnectTimeout("secret"))
         with pytest.raises(RequestFailedError, match="^H2o: no connection within 3 seconds "):
-            open_host("http://example.test", timeout=(3, 5)).get("/x")
+            open_host("http://example.test", timeout=(3, 5)).get("/x", dict)
 
     def test_what_is_no_http(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
@@ -397,12 +397,12 @@ class TestFailures:
             thread = threading.Thread(target=answer)
             thread.start()
             with pytest.raises(RequestFailedError, match="^H2o: no answer: "):
-                open_host(f"http://127.0.0.1:{server.getsockname()[1]}", retries=0).get("/x")
+                open_host(f"http://127.0.0.1:{server.getsockname()[1]}", retries=0).get("/x", dict)
             thread.join()
 
     def test_http_where_https_was_meant(self, play: Any) -> None:
         with pytest.raises(RequestFailedError, match="^H2o: no answer: .*SSL"):
-            open_host(play([]).url.replace("http:", "https:")).get("/x")
+            open_host(play([]).url.replace("http:", "https:")).get("/x", dict)
 
 
 FRAMINGS: Dict[str, Dict[str, str]] = {
@@ -435,7 +435,7 @@ class TestStream:
         host = open_host(replay.url)
         with host.stream("/x") as pieces:
             assert next(pieces) == b"end mark"
-        host.get("/x")
+        host.get("/x", dict)
         assert replay.connections == (1 if framing else 2)
 
     @pytest.mark.parametrize("ended", ["aborted", "silent"])
@@ -464,7 +464,7 @@ class TestStream:
         with host.stream("/x") as pieces:
             assert next(pieces) == b"end mark"
         over.set()
-        assert host.get("/x") == {}
+        assert host.get("/x", dict) == {}
 
     def test_leaving_it_closes_the_connection(self, framing: Any, play: Any) -> None:
         gone = threading.Event()
@@ -496,7 +496,7 @@ def test_errors_in_the_block_are_told_where_they_come_from(play: Any) -> None:
     replay = play([answering()])
     with pytest.raises(GenerationError) as raised:
         with open_host(replay.url) as host:
-            host.get("/x")
+            host.get("/x", dict)
             raise GenerationError("no memory")
     assert str(raised.value) == f"H2o: no memory ({replay.url}/x)."
     assert raised.value.request is not None and raised.value.status is None
@@ -531,7 +531,7 @@ def test_many_threads_at_once(play: Any) -> None:
     numbers: List[Any] = []
 
     def ask(number: int) -> None:
-        numbers.append((number, open_host(replay.url, cookies={"number": str(number)}).get(f"/{number}")["number"]))
+        numbers.append((number, open_host(replay.url, cookies={"number": str(number)}).get(f"/{number}", dict)["number"]))
 
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(100)]
     for thread in threads:

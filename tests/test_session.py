@@ -40,7 +40,7 @@ def test_a_fork_gets_connections_of_its_own(play: Any) -> None:
 import os, sys
 from g4f_legacy.host import Host
 from g4f_legacy.Provider import H2o
-ask = lambda: Host(H2o.__name__, {"base_url": sys.argv[1]}).get("/x")
+ask = lambda: Host(H2o.__name__, {"base_url": sys.argv[1]}).get("/x", dict)
 ask()
 child = os.fork()
 ask()

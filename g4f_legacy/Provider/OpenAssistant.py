@@ -1,14 +1,13 @@
 """OpenAssistant's chat of 2023 (closed in October 2023): the website's /api/chat in front of its inference server.
 
-A chat, the user's message, the assistant's message, its events, and the chat deleted. Its oddity: reading events uses
-them up, and a finished message has none left; what the events lack is in the message itself.
+Its oddity: reading events uses them up, and a finished message has none left; what they lack is in the message itself.
 """
 
 import re
 import time
 from typing import Any, Dict, Generator, Iterable, Iterator, List
 
-from ..document import documents, field, message_of
+from ..document import documents, field, message_of, rest_of
 from ..errors import GenerationError, RequestFailedError, StreamInterruptedError
 from ..host import Host, join, log
 from ..params import describe
@@ -39,9 +38,7 @@ def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> It
 
 
 def _converse(model: str, messages: list, kwargs: Dict[str, Any]) -> Iterator[str]:
-    with Host(__name__, kwargs) as host:
-        host.base_url = re.sub(r"(/api)?/chat$", "", host.base_url)  # a page's address; the API is beside it
-        host.log_in("__Secure-" * host.base_url.startswith("https:") + "next-auth.session-token")
+    with _open(kwargs) as host:
         content = as_one_message(messages)  # the host takes no answers but its own
         beside = {name: host.parameters.pop(name) for name in _BESIDE_SAMPLING if name in host.parameters}
         chat = {"chat_id": field(host.post("/api/chat"), "id", str)}
@@ -59,6 +56,13 @@ def _converse(model: str, messages: list, kwargs: Dict[str, Any]) -> Iterator[st
             yield from _answer(host, {**chat, "message_id": message_id})
 
 
+def _open(kwargs: Dict[str, Any]) -> Host:
+    host = Host(__name__, kwargs)
+    host.base_url = re.sub(r"(/api)?/chat$", "", host.base_url)  # a page's address; the API is beside it
+    host.log_in("__Secure-" * host.base_url.startswith("https:") + "next-auth.session-token")
+    return host
+
+
 def _answer(host: Host, message: Dict[str, str]) -> Iterator[str]:
     """The tokens of the events, then what they lack of the message's whole text."""
     came: List[str] = []
@@ -71,8 +75,7 @@ def _answer(host: Host, message: Dict[str, str]) -> Iterator[str]:
             whole = _finished_text(host, message)
         except RequestFailedError as error:
             raise interruption from error
-    rest = _rest("".join(came), whole)
-    if rest:
+    if rest := rest_of(whole, "".join(came)):
         yield rest
 
 
@@ -97,7 +100,7 @@ def _tokens(events: Iterable[Dict[str, Any]], came: List[str]) -> Generator[str,
 def _finished_text(host: Host, message: Dict[str, str]) -> str:
     deadline = time.monotonic() + host.silence
     while True:
-        answer = host.get("/api/chat/message", params=message)
+        answer = host.get("/api/chat/message", dict, params=message)
         state = field(answer, "state", str)
         if state == "complete":
             return field(answer, "content", str)
@@ -108,12 +111,9 @@ def _finished_text(host: Host, message: Dict[str, str]) -> str:
         pause(0.5)
 
 
-def _rest(came: str, whole: str) -> str:
-    """What of the whole text did not come yet. Hosts may take white space off its ends."""
-    for beginning in (came, came.lstrip(), came.strip()):
-        if whole.startswith(beginning):
-            return whole[len(beginning) :]
-    raise StreamInterruptedError("the tokens that came are not the beginning of the host's whole text")
+def _list_models(**kwargs) -> List[str]:
+    with _open(kwargs) as host:
+        return [field(listed, "name", str) for listed in host.get("/api/chat/models", list)]
 
 
 params = describe(__name__, _create_completion)

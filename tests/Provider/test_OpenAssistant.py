@@ -353,3 +353,12 @@ def test_the_ids_go_into_the_query(play: Any) -> None:
 def test_chat_that_is_switched_off(play: Any) -> None:
     tokens, error = ask(play([exchange("POST", "/api/chat", 404, content_length="0")]).url)
     assert tokens == [] and type(error) is RequestFailedError and error.status == 404
+
+
+def test_models_of_the_host(play: Any) -> None:
+    listed = [{"name": "one", "description": "", "parameter_configs": []}, {"name": "two"}]
+    exchanges = [exchange("GET", "/api/chat/models", 200, (json.dumps(listed),), content_length="?")]
+    assert OpenAssistant._list_models(base_url=play(exchanges).url, auth="a") == ["one", "two"]
+    exchanges = [exchange("GET", "/api/chat/models", 200, ("{}",), content_length="?")]
+    with pytest.raises(ResponseFormatError, match="^OpenAssistant: expected a JSON list, but got '{}'"):
+        OpenAssistant._list_models(base_url=play(exchanges).url, auth="a")

@@ -1,0 +1,86 @@
+"""A server of one's own that speaks the protocols of 2023 and OpenAI's, and answers from any provider."""
+
+import logging
+import threading
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any, Callable, Iterator, Optional, Union
+
+from waitress.server import create_server
+
+from ..session import is_loopback
+from .app import LARGEST_BODY, create_app
+
+__all__ = ["create_app", "running", "serve"]
+
+THREADS = 128
+"""How many requests are answered at the same time: a stream takes a thread for as long as it lasts."""
+
+_CONNECTIONS = 1000
+
+log = logging.getLogger("g4f_legacy")
+
+
+def serve(
+    engine: Union[str, ModuleType] = "Echo",
+    model: Optional[str] = None,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 1337,
+    ready: Callable[[str], Any] = lambda url: None,
+    **options: Any,
+) -> None:
+    """Answers requests until it is interrupted.
+
+    Args:
+        host, port: where to listen; port 0 is any that is free.
+        ready: is called with the address once the server listens.
+        engine, model, options: as for `create_app`.
+
+    Raises:
+        OSError: it cannot listen there.
+    """
+    if not is_loopback(host) and not options.get("token"):
+        log.warning("Everyone who reaches %s can use this server, for it has no token.", host)
+    with running(create_app(engine, model, **options), host, port) as url:
+        ready(url)
+        while True:
+            threading.Event().wait(3600)
+
+
+@contextmanager
+def running(app: Any, host: str = "127.0.0.1", port: int = 0, threads: int = THREADS) -> Iterator[str]:
+    """Serves an application in the background for as long as the block lasts, and gives its address.
+
+    Raises:
+        OSError: it cannot listen there.
+    """
+    server = create_server(
+        app,
+        host=host,
+        port=port,
+        threads=threads,
+        connection_limit=_CONNECTIONS,
+        max_request_body_size=LARGEST_BODY,
+        channel_request_lookahead=1,  # so that it notices when a client hangs up
+        log_socket_errors=False,
+        ident="g4f_legacy",
+    )
+    over = threading.Event()
+    thread = threading.Thread(target=_run, args=(server, over), name="g4f_legacy server", daemon=True)
+    thread.start()
+    try:
+        name, real_port = getattr(server, "effective_listen", [(host, getattr(server, "effective_port", port))])[0]
+        yield f"http://[{name}]:{real_port}" if ":" in name else f"http://{name}:{real_port}"
+    finally:
+        over.set()
+        thread.join()
+
+
+def _run(server: Any, over: threading.Event) -> None:
+    # What waitress itself offers cannot be ended from another thread.
+    while not over.is_set():
+        server.asyncore.loop(timeout=0.2, map=server._map, count=1)
+    server.task_dispatcher.shutdown(timeout=1)
+    for dispatcher in list(server._map.values()):
+        dispatcher.close()

@@ -1,0 +1,109 @@
+"""The WSGI application: one engine behind three protocols, for this machine's own programs and people."""
+
+import logging
+import secrets
+import time
+from typing import Any, FrozenSet, Iterable, Optional, Union
+from types import ModuleType
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+
+from .. import registry
+from ..session import is_loopback
+from . import h2o, open_assistant, openai
+from .engine import SLOTS, Engine
+
+LARGEST_BODY = 1024 * 1024
+"""The most bytes that a request may carry."""
+
+log = logging.getLogger("g4f_legacy")
+
+
+def create_app(
+    engine: Union[str, ModuleType],
+    model: Optional[str] = None,
+    *,
+    token: Optional[str] = None,
+    slots: int = SLOTS,
+    hosts: Iterable[str] = (),
+    **options: Any,
+) -> Flask:
+    """Makes an application that answers from a provider.
+
+    Args:
+        engine: a provider module or its name.
+        model: the model to ask it for, whatever a client names; without one, what the client names.
+        token: what clients have to log in with: as ``Authorization: Bearer``, or as Open-Assistant's session cookie.
+        slots: how many completions run at the same time; further ones wait.
+        hosts: names under which the server is reached, besides those of this machine and bare addresses. A request to
+            another name is refused: it is some web page's, which has its own name lead here.
+        options: of each call to the provider: ``base_url``, ``auth``, ``timeout``, and so on.
+
+    Raises:
+        ProviderNotFoundError: there is no such engine.
+    """
+    provider = registry.get(engine) if isinstance(engine, str) else engine
+    behind = Engine(provider, model, slots, options)
+    app = Flask("g4f_legacy.server", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    _guard(app, token, frozenset(name.lower() for name in hosts))
+    _note_requests(app)
+    app.register_blueprint(h2o.blueprint(behind))
+    app.register_blueprint(open_assistant.blueprint(behind, token))
+    app.register_blueprint(openai.blueprint(behind))
+    app.register_error_handler(HTTPException, _explain)
+    return app
+
+
+def _guard(app: Flask, token: Optional[str], hosts: FrozenSet[str]) -> None:
+    @app.before_request
+    def refuse_other_sites() -> Any:
+        try:
+            name = urlsplit(f"//{request.host}").hostname or ""
+        except ValueError:
+            name = ""
+        if not (is_loopback(name) or _is_address(name) or name in hosts):
+            return _refuse(403, f"This server does not answer to the name {name!r}. Say so with --allow-host.")
+        origin = request.headers.get("Origin")
+        if origin is not None and urlsplit(origin).netloc != request.host:
+            return _refuse(403, "This server does not answer to pages of other sites.")
+        return None
+
+    @app.before_request
+    def check_token() -> Any:
+        # Open-Assistant's routes look at their own cookie; the page has nothing to hide.
+        if not token or request.path == "/" or request.path.startswith("/api/chat"):
+            return None
+        given = request.headers.get("Authorization", "").partition(" ")[2]
+        if secrets.compare_digest(given.encode(), token.encode()):
+            return None
+        return _refuse(401, "A token is needed: send Authorization: Bearer …", "invalid_api_key")
+
+
+def _note_requests(app: Flask) -> None:
+    @app.before_request
+    def begin() -> None:
+        g.began = time.monotonic()
+
+    @app.after_request
+    def note(response: Response) -> Response:
+        seconds = time.monotonic() - g.get("began", time.monotonic())
+        log.info("%s %s %d, answered in %.0f ms", request.method, request.path, response.status_code, 1000 * seconds)
+        return response
+
+
+def _refuse(status: int, message: str, code: Optional[str] = None) -> Any:
+    if request.path.startswith("/v1"):
+        return openai.error(message, status, code)
+    return {"error": message}, status
+
+
+def _explain(error: HTTPException) -> Any:
+    return _refuse(error.code or 500, f"{error.name}: {error.description}")
+
+
+def _is_address(name: str) -> bool:
+    return name.replace(".", "").isdigit() or ":" in name

@@ -1,0 +1,158 @@
+"""The engine: the provider that a server answers from, with each completion in a thread of its own."""
+
+import threading
+import time
+from concurrent.futures import Future, wait
+from types import ModuleType
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
+
+from ..errors import ProviderError, RateLimitError
+from ..prompt import check_messages
+from ..running import END, Running
+
+SLOTS = 64
+"""How many completions run at the same time."""
+
+_POLL = 0.1  # seconds between two looks at whether the client is still there
+_PASSED_ON = {"max_new_tokens": "max_tokens"}  # the protocols' names for what engines call otherwise
+_PARAMETERS = ("temperature", "top_p", "seed", "stop", "max_tokens")
+
+
+class Engine:
+    """A provider, the model it is asked for, and the options it is called with.
+
+    Args:
+        provider: a provider module.
+        model: the model to ask for, whatever a client names; without one, what the client names.
+        slots: how many completions run at the same time; further ones wait.
+        options: of each call to the provider.
+    """
+
+    def __init__(self, provider: ModuleType, model: Optional[str], slots: int, options: Mapping[str, Any]) -> None:
+        self.provider: Any = provider
+        self.name = provider.__name__.rpartition(".")[2]
+        self.model = model
+        self._slots = _Slots(slots)
+        self._options = dict(options)
+
+    @property
+    def models(self) -> List[str]:
+        """What clients can ask for: the one model, or those that the provider lists, by both of their names."""
+        if self.model:
+            return [self.model]
+        return list(dict.fromkeys([*self.provider.model, *self.provider.models.values()]))
+
+    def start(self, model: str, messages: List[Dict[str, str]], parameters: Mapping[str, Any]) -> "Answer":
+        """Prepares a completion; it begins when the answer is read.
+
+        Args:
+            model: what the client names; a name that is not in `models` means the provider's own default.
+            parameters: generation parameters by the names of any of the protocols; those that no engine needs to know
+                are left out.
+
+        Raises:
+            TypeError, ValueError: the messages are none.
+        """
+        check_messages(messages)
+        named = {_PASSED_ON.get(name, name): value for name, value in parameters.items() if value is not None}
+        passed_on = {name: value for name, value in named.items() if name in _PARAMETERS}
+        asked = self.model or (model if model in self.models else "")
+        tokens = self.provider._create_completion(asked, messages, True, **{**passed_on, **self._options})
+        return Answer(tokens, self._slots)
+
+
+class Answer:
+    """One completion under way. `came` are the tokens that have come."""
+
+    def __init__(self, tokens: Any, slots: "_Slots") -> None:
+        self.came: List[str] = []
+        self.was_stopped = False
+        self._running = Running(tokens)
+        self._slots = slots
+
+    @property
+    def text(self) -> str:
+        """What has come so far."""
+        return "".join(self.came)
+
+    @property
+    def place(self) -> Optional[Tuple[int, int]]:
+        """The place in the queue and its length; None when it is not queued."""
+        return self._slots.place(self)
+
+    def stop(self) -> None:
+        """Ends the completion, from any thread."""
+        self.was_stopped = True
+        self._running.stop()
+
+    def read(self, heartbeat: float, is_gone: Callable[[], bool] = lambda: False) -> Iterator[Optional[str]]:
+        """The tokens as they come, and None whenever nothing has come for `heartbeat` seconds.
+
+        Ends when the completion does, when it is stopped, or when `is_gone` says that nobody listens any more. However
+        it ends, the completion has ended too.
+
+        Raises:
+            whatever the engine raises.
+        """
+        fetched: Optional["Future[str]"] = None
+        heard = time.monotonic()
+        self._slots.queue(self)
+        try:
+            while not (self.was_stopped or is_gone()):
+                if self._slots.take(self, _POLL):
+                    fetched = fetched or self._running.next()
+                    if wait([fetched], _POLL).done:
+                        token = fetched.result()
+                        if token is END:
+                            return
+                        self.came.append(token)
+                        yield token
+                        fetched, heard = None, time.monotonic()
+                        continue
+                if time.monotonic() - heard >= heartbeat:
+                    heard = time.monotonic()
+                    yield None
+        except GeneratorExit:  # the reader's, who leaves; or the engine's, which was stopped
+            return
+        except RuntimeError:  # the engine's thread takes no more work
+            if not self.was_stopped:
+                raise
+        finally:
+            self._running.stop().add_done_callback(lambda _: self._slots.leave(self))
+
+
+class _Slots:
+    """Who may run, and who waits for that, in the order in which they came."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._answers: List[Answer] = []  # the first ones run, the others wait
+        self._changed = threading.Condition()
+
+    def queue(self, answer: Answer) -> None:
+        with self._changed:
+            self._answers.append(answer)
+
+    def take(self, answer: Answer, timeout: float) -> bool:
+        """Whether it may run; waits for that for `timeout` seconds."""
+        if answer in self._answers[: self._count]:
+            return True
+        with self._changed:
+            return self._changed.wait_for(lambda: answer in self._answers[: self._count], timeout)
+
+    def place(self, answer: Answer) -> Optional[Tuple[int, int]]:
+        with self._changed:
+            waiting = self._answers[self._count :]
+            return (waiting.index(answer) + 1, len(waiting)) if answer in waiting else None
+
+    def leave(self, answer: Answer) -> None:
+        with self._changed:
+            self._answers.remove(answer)
+            self._changed.notify_all()
+
+
+def status_of(error: Exception) -> int:
+    """The HTTP status that tells a client about an engine's error before the first token."""
+    if isinstance(error, RateLimitError):
+        return 429
+    return 502 if isinstance(error, ProviderError) else 400

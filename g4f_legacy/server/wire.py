@@ -1,0 +1,38 @@
+"""What the protocols share: reading a request's JSON, and streaming an engine's answer."""
+
+import json
+from typing import Any, Callable, Dict, Iterator, Optional
+
+from flask import Response, request
+
+from ..errors import ProviderError
+
+
+def body() -> Dict[str, Any]:
+    """The JSON object that a request carries; an empty one where it carries none."""
+    document = request.get_json(force=True, silent=True)
+    return document if isinstance(document, dict) else {}
+
+
+def event(document: Any, before: str = "data:", ends: str = "\n\n", ascii_only: bool = False) -> bytes:
+    """One server-sent event. Half a surrogate pair becomes a JSON escape, for UTF-8 has no bytes for it."""
+    text = json.dumps(document, ensure_ascii=ascii_only, separators=(", ", ": ") if ascii_only else (",", ":"))
+    return f"{before}{text}{ends}".encode("utf-8", "backslashreplace")
+
+
+def client_is_gone() -> Callable[[], bool]:
+    """Whether the client of the request at hand has hung up, as far as the WSGI server can tell."""
+    is_gone: Callable[[], bool] = request.environ.get("waitress.client_disconnected", lambda: False)
+    return is_gone
+
+
+def stream(events: Iterator[bytes], content_type: Optional[str] = "text/event-stream") -> Response:
+    """An answer that is sent event by event."""
+    response = Response(events, content_type=content_type)
+    response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
+def failure_text(error: Exception) -> str:
+    """What a client is told of an engine's error: its message, without the engine's address."""
+    return str(error.args[0]) if isinstance(error, ProviderError) and error.args else str(error)
