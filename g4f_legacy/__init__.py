@@ -7,23 +7,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, List
 
 if TYPE_CHECKING:
-    from . import Provider, errors, models
+    from . import Provider, check, errors, models, options, registry, server
     from .completion import ChatCompletion
     from .models import Model
 
 __version__ = "0.1.0"
 
-__all__ = ["ChatCompletion", "Model", "Provider", "errors", "models"]
+__all__ = ["ChatCompletion", "Model", "Provider", "check", "errors", "models", "options", "registry", "server"]
 
 _ATTRIBUTES = {"ChatCompletion": "completion", "Model": "models"}
-_MODULES = {"Provider", "errors", "models"}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return import_module(f"{__name__}.{name}")
     if name in _ATTRIBUTES:
         return getattr(import_module(f"{__name__}.{_ATTRIBUTES[name]}"), name)
+    if name in __all__:
+        return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -25,15 +25,21 @@ def variable(provider: str, option: str) -> str:
     return f"G4F_LEGACY_{provider.upper()}_{option}"
 
 
-def cause_of(error: BaseException) -> str:
-    """The innermost reason of an error of requests or urllib3, without the addresses that they write around it."""
+def innermost(error: BaseException) -> BaseException:
+    """What an error of ours, of requests or of urllib3 goes back to: each wraps the next in a way of its own."""
     while True:
         inner = getattr(error, "reason", None)
         if not isinstance(inner, BaseException):
             inner = next((argument for argument in error.args if isinstance(argument, BaseException)), error.__cause__)
         if inner is None:
-            return getattr(error, "strerror", None) or str(error) or type(error).__name__
+            return error
         error = inner
+
+
+def cause_of(error: BaseException) -> str:
+    """The innermost reason of an error, without the addresses that requests and urllib3 write around it."""
+    inner = innermost(error)
+    return getattr(inner, "strerror", None) or str(inner) or type(inner).__name__
 
 
 class G4fError(Exception):

@@ -25,6 +25,9 @@ TIMEOUT = (10.0, 120.0)
 RETRIES = 2
 """How often a request is tried again before the first byte of its answer."""
 
+NAMES = ("base_url", "auth", "access_token", "cookies", "headers", "proxy", "timeout", "retries", "verify", "session")
+"""The options of a call."""
+
 _LONGEST_TIMEOUT = 2_000_000.0  # sockets take less than 2**31 milliseconds
 _PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 _WHATEVER_IS_CONFIGURED = ("", "cookies", "token", "jwt")  # what old scripts pass as auth beside True
@@ -45,6 +48,15 @@ class Options:
     verify: Union[bool, str, None]
     session: Optional[requests.Session]
     parameters: Dict[str, Any]
+
+
+def base_url_of(provider: ModuleType) -> str:
+    """Where a provider points now: what the environment says, or the module's `url`.
+
+    Raises:
+        TypeError, ValueError: that is no address.
+    """
+    return _base_url(None, provider.__name__.rpartition(".")[2], provider.url)[0]
 
 
 def read_options(provider: ModuleType, kwargs: Mapping[str, Any]) -> Options:

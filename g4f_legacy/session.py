@@ -49,6 +49,5 @@ def is_loopback(hostname: str) -> bool:
     if hostname == "localhost" or hostname.endswith(".localhost"):
         return True
     with suppress(ValueError):
-        address = ipaddress.ip_address(hostname)
-        return address.is_loopback or address.is_unspecified
+        return ipaddress.ip_address(hostname).is_loopback
     return False

@@ -531,7 +531,9 @@ def test_many_threads_at_once(play: Any) -> None:
     numbers: List[Any] = []
 
     def ask(number: int) -> None:
-        numbers.append((number, open_host(replay.url, cookies={"number": str(number)}).get(f"/{number}", dict)["number"]))
+        numbers.append(
+            (number, open_host(replay.url, cookies={"number": str(number)}).get(f"/{number}", dict)["number"])
+        )
 
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(100)]
     for thread in threads:

@@ -22,7 +22,7 @@ def test_sessions_share_connections_only() -> None:
         ("a.localhost", True),
         ("127.1.2.3", True),
         ("::1", True),
-        ("0.0.0.0", True),
+        ("0.0.0.0", False),
         ("", False),
         ("10.0.0.1", False),
         ("localhost.example.org", False),

@@ -1,6 +1,7 @@
 """A server of one's own that speaks the protocols of 2023 and OpenAI's, and answers from any provider."""
 
 import logging
+import socket
 import threading
 from contextlib import contextmanager
 from types import ModuleType
@@ -55,10 +56,11 @@ def running(app: Any, host: str = "127.0.0.1", port: int = 0, threads: int = THR
     Raises:
         OSError: it cannot listen there.
     """
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listener = socket.create_server(address[:2], family=family, backlog=_CONNECTIONS)
     server = create_server(
         app,
-        host=host,
-        port=port,
+        sockets=[listener],
         threads=threads,
         connection_limit=_CONNECTIONS,
         max_request_body_size=LARGEST_BODY,
@@ -69,9 +71,9 @@ def running(app: Any, host: str = "127.0.0.1", port: int = 0, threads: int = THR
     over = threading.Event()
     thread = threading.Thread(target=_run, args=(server, over), name="g4f_legacy server", daemon=True)
     thread.start()
+    name, real_port = listener.getsockname()[:2]
     try:
-        name, real_port = getattr(server, "effective_listen", [(host, getattr(server, "effective_port", port))])[0]
-        yield f"http://[{name}]:{real_port}" if ":" in name else f"http://{name}:{real_port}"
+        yield f"http://[{name}]:{real_port}" if family == socket.AF_INET6 else f"http://{name}:{real_port}"
     finally:
         over.set()
         thread.join()

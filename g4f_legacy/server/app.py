@@ -5,14 +5,13 @@ import secrets
 import time
 from typing import Any, FrozenSet, Iterable, Optional, Union
 from types import ModuleType
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from .. import registry
 from ..session import is_loopback
-from . import h2o, open_assistant, openai
+from . import h2o, open_assistant, openai, wire
 from .engine import SLOTS, Engine
 
 LARGEST_BODY = 1024 * 1024
@@ -61,14 +60,11 @@ def create_app(
 def _guard(app: Flask, token: Optional[str], hosts: FrozenSet[str]) -> None:
     @app.before_request
     def refuse_other_sites() -> Any:
-        try:
-            name = urlsplit(f"//{request.host}").hostname or ""
-        except ValueError:
-            name = ""
+        name = wire.split(f"//{request.host}").hostname or ""
         if not (is_loopback(name) or _is_address(name) or name in hosts):
             return _refuse(403, f"This server does not answer to the name {name!r}. Say so with --allow-host.")
         origin = request.headers.get("Origin")
-        if origin is not None and urlsplit(origin).netloc != request.host:
+        if origin is not None and wire.split(origin).netloc != request.host:
             return _refuse(403, "This server does not answer to pages of other sites.")
         return None
 

@@ -4,7 +4,6 @@ import secrets
 import threading
 from collections import OrderedDict
 from typing import Any, Dict, Iterator, Optional, Set
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 from flask import Blueprint, Response, g, jsonify, redirect, request
@@ -60,7 +59,7 @@ def blueprint(engine: Engine) -> Blueprint:
 
     @routes.after_request
     def set_the_cookie(response: Response) -> Response:
-        if response.status_code not in (403, 405):
+        if response.status_code not in (403, 405) and "cookie" in g:
             same_site = "None" if request.is_secure else "Lax"
             response.set_cookie(
                 COOKIE, g.cookie, max_age=_A_YEAR, httponly=True, secure=request.is_secure, samesite=same_site
@@ -74,7 +73,7 @@ def blueprint(engine: Engine) -> Blueprint:
     @routes.post("/settings")
     def accept_terms() -> Any:
         referer = request.headers.get("Referer", "")
-        if urlsplit(referer).netloc != request.host:
+        if wire.split(referer).netloc != request.host:
             text = "Non-JSON form requests need to have a referer" if not referer else "Wrong referer"
             return Response(text, 403, content_type="text/plain")
         g.session.accepted_terms = request.form.get("ethicsModalAccepted") == "true"

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any, Callable, Dict, Iterator, Optional
+from urllib.parse import SplitResult, urlsplit
 
 from flask import Response, request
 
@@ -12,6 +13,14 @@ def body() -> Dict[str, Any]:
     """The JSON object that a request carries; an empty one where it carries none."""
     document = request.get_json(force=True, silent=True)
     return document if isinstance(document, dict) else {}
+
+
+def split(url: str) -> SplitResult:
+    """The parts of a URL that a client sent; empty ones where it is none."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
 
 
 def event(document: Any, before: str = "data:", ends: str = "\n\n", ascii_only: bool = False) -> bytes:

@@ -1,0 +1,124 @@
+import threading
+from typing import Any, Iterator, List, Optional
+
+import pytest
+from engines import engine
+from replay import exchange, load
+
+from g4f_legacy.errors import GenerationError, ProviderError, RateLimitError
+from g4f_legacy.Provider import H2o
+from g4f_legacy.server.engine import Answer, Engine, status_of
+
+HELLO = [{"role": "user", "content": "Hello"}]
+
+
+def start(provider: Any, slots: int = 9, **options: Any) -> Answer:
+    return Engine(provider, None, slots, options).start("", HELLO, {})
+
+
+def test_tokens() -> None:
+    answer = start(engine("a", "b"))
+    assert list(answer.read(9)) == ["a", "b"]
+    assert answer.text == "ab"
+
+
+def test_what_the_provider_is_asked() -> None:
+    provider = engine("a")
+    asked = {"temperature": 0.5, "max_new_tokens": 7, "truncate": 5, "top_p": None, "stop": ["x"]}
+    for model in ("scripted", "the/scripted", "unknown"):
+        list(Engine(provider, None, 1, {"base_url": "http://x"}).start(model, HELLO, asked).read(9))
+    list(Engine(provider, "fixed", 1, {"temperature": 0}).start("scripted", HELLO, asked).read(9))
+    passed_on = {"temperature": 0.5, "max_tokens": 7, "stop": ["x"]}
+    assert [call[0] for call in provider.calls] == ["scripted", "the/scripted", "", "fixed"]
+    assert provider.calls[0][1:] == (HELLO, {**passed_on, "base_url": "http://x"})
+    assert provider.calls[3][2] == {**passed_on, "temperature": 0}
+
+
+def test_models() -> None:
+    assert Engine(engine(), None, 1, {}).models == ["scripted", "the/scripted"]
+    assert Engine(engine(), "fixed", 1, {}).models == ["fixed"]
+
+
+def test_errors_come_out() -> None:
+    read = start(engine("a", GenerationError("no memory"))).read(9)
+    assert next(read) == "a"
+    with pytest.raises(GenerationError):
+        next(read)
+
+
+def test_a_heartbeat_while_nothing_comes() -> None:
+    gate = threading.Event()
+    read = start(engine("a", lambda: gate.wait(9), "b")).read(0.01)
+    assert [next(read), next(read), next(read)] == ["a", None, None]
+    gate.set()
+    assert [token for token in read if token] == ["b"]
+
+
+def test_the_reader_leaves() -> None:
+    provider = engine("a", "b")
+    answer = start(provider)
+    read = answer.read(9)
+    next(read)
+    read.close()  # type: ignore[attr-defined]
+    answer._running.stop().result(5)
+    assert provider.left == 1
+
+
+def test_the_client_is_gone() -> None:
+    gate, gone = threading.Event(), threading.Event()
+    provider = engine("a", lambda: gate.wait(9), "b")
+    read = start(provider).read(9, gone.is_set)
+    assert next(read) == "a"
+    gone.set()
+    assert list(read) == []
+    gate.set()
+
+
+def test_it_is_stopped_between_tokens() -> None:
+    answer = start(engine("a", "b"))
+    read = answer.read(9)
+    assert next(read) == "a"
+    answer.stop()
+    answer.stop()
+    assert list(read) == []
+
+
+def test_it_is_stopped_while_it_waits_for_its_host(play: Any) -> None:
+    over = threading.Event()
+    exchanges = load("h2o/hello")
+    path = exchanges[3]["request"]["path"]
+    exchanges[3]["response"]["chunks"] = ['data:{"token":{"text":"one"}}\n\n', lambda: over.wait(9)]
+    exchanges.append(exchange("POST", f"{path}/stop-generating", content_length="0"))
+    replay = play(exchanges)
+    answer = start(H2o, base_url=replay.url)
+    read = answer.read(9)
+    assert next(read) == "one"
+    threading.Timer(0.2, answer.stop).start()
+    assert list(read) == []
+    answer._running.stop().result(5)
+    over.set()
+    assert replay.steps[-2].endswith("/stop-generating") and replay.steps[-1].startswith("DELETE")
+
+
+def test_slots_are_given_in_turn() -> None:
+    gates = [threading.Event() for _ in range(3)]
+    waiting = iter(gates)
+    behind = Engine(engine(lambda: next(waiting).wait(9), "a"), None, 1, {})
+    answers = [behind.start("", HELLO, {}) for _ in range(3)]
+    came: List[Iterator[Optional[str]]] = []
+    for answer in answers:
+        came.append(answer.read(0.01))
+        assert next(came[-1]) is None
+    assert [answer.place for answer in answers] == [None, (1, 2), (2, 2)]
+    for gate, read in zip(gates, came):
+        gate.set()
+        assert [token for token in read if token] == ["a"]
+    assert [answer.place for answer in answers] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    "error, status",
+    [(RateLimitError("x"), 429), (ProviderError("x"), 502), (ValueError("x"), 400), (TypeError("x"), 400)],
+)
+def test_statuses(error: Exception, status: int) -> None:
+    assert status_of(error) == status

@@ -1,0 +1,48 @@
+"""The providers against this server: what they make of a real host's answers they make of this one's."""
+
+import importlib
+from typing import Any
+
+import pytest
+from engines import engine
+from test_recordings import H2O, OPEN_ASSISTANT
+
+from g4f_legacy.errors import StreamInterruptedError
+
+h2o: Any = importlib.import_module("test_H2o")
+open_assistant: Any = importlib.import_module("test_OpenAssistant")
+
+# Answers to a client that does something wrong: these providers do not.
+NEVER = {"no_cookie", "no_referer", "conversation_not_found", "empty_prompt", "bad_parent"}
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("name", sorted(set(H2O) - NEVER))
+def test_h2o(name: str, stream: bool, serve: Any) -> None:
+    model = "h2oai/unknown" if name == "unknown_model" else "falcon-40b"
+    compare(h2o, h2o.ask(serve(engine(*H2O[name])), stream, model=model, retries=0), name, stream)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("name", sorted(set(OPEN_ASSISTANT) - NEVER))
+def test_open_assistant(name: str, stream: bool, serve: Any) -> None:
+    kwargs: Any = {"retries": 0}
+    kwargs.update({"unknown_model": {"model": "nope"}, "bad_parameter": {"temperature": "hot"}}.get(name, {}))
+    if name == "not_logged_in":
+        kwargs.update(auth=None, cookies={"another": "cookie"})
+    url = serve(engine(*OPEN_ASSISTANT[name]))
+    compare(open_assistant, open_assistant.ask(url, stream, **kwargs), name, stream)
+
+
+def compare(tests: Any, outcome: Any, name: str, stream: bool) -> None:
+    tokens, error = outcome
+    expected, kind, message = tests.OUTCOMES[name]
+    assert type(error) is kind
+    if stream:
+        assert "".join(tokens) == "".join(expected)
+    elif error:
+        assert tokens == [] and error.partial == "".join(expected)
+    else:
+        assert tokens == ["".join(expected)]
+    if error and kind is not StreamInterruptedError:  # the reason of a cut is the network's
+        assert error.args[0].lower() == message.lower()
