@@ -1,4 +1,7 @@
+import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -6,9 +9,11 @@ import threading
 from typing import Any, Dict, List
 
 import pytest
+import requests
 from replay import exchange, load
 
 from g4f_legacy import __version__, cli
+from g4f_legacy.server import create_app, running
 
 WHOLE = 'Привет! Hello — 你好 👋, I am a *test* model.\nSecond line: data: {"a":1}.'
 
@@ -16,14 +21,24 @@ WHOLE = 'Привет! Hello — 你好 👋, I am a *test* model.\nSecond line:
 def start(*arguments: str, **environment: str) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-m", "g4f_legacy", *arguments]
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8", **environment}
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=pipe)
 
 
-def run(*arguments: str, **environment: str) -> Any:
+def run(*arguments: str, stdin: str = "", **environment: str) -> Any:
     """The exit code, stdout and stderr."""
     process = start(*arguments, **environment)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(stdin.encode(), timeout=30)
     return process.returncode, out.decode(), err.decode()
+
+
+def opened(*arguments: str) -> "subprocess.Popen[bytes]":
+    """A process whose stdin has ended."""
+    process = start(*arguments)
+    assert process.stdin is not None
+    process.stdin.close()
+    process.stdin = None
+    return process
 
 
 def test_echo() -> None:
@@ -53,7 +68,7 @@ def gated(exchanges: List[Dict[str, Any]], *waits: Any) -> List[Dict[str, Any]]:
 def test_tokens_are_written_as_they_come(play: Any) -> None:
     gate = threading.Event()
     replay = play(gated(load("h2o/hello"), gate.wait))
-    process = start("ask", "-p", "H2o", "--base-url", replay.url, "hello")
+    process = opened("ask", "-p", "H2o", "--base-url", replay.url, "hello")
     assert process.stdout is not None
     assert process.stdout.read(3) == b"one"
     gate.set()
@@ -63,7 +78,7 @@ def test_tokens_are_written_as_they_come(play: Any) -> None:
 def test_interrupt(play: Any) -> None:
     gate = threading.Event()
     replay = play(gated(load("h2o/hello"), gate.wait))
-    process = start("ask", "-p", "H2o", "--base-url", replay.url, "hello")
+    process = opened("ask", "-p", "H2o", "--base-url", replay.url, "hello")
     assert process.stdout is not None
     assert process.stdout.read(3) == b"one"
     process.send_signal(signal.SIGINT)
@@ -76,7 +91,7 @@ def test_interrupt(play: Any) -> None:
 def test_a_closed_pipe_is_quiet(play: Any) -> None:
     gate = threading.Event()
     replay = play(gated(load("h2o/hello"), gate.wait, *['data:{"token":{"text":"x"}}\n\n'] * 3))
-    process = start("ask", "-p", "H2o", "--base-url", replay.url, "hello")
+    process = opened("ask", "-p", "H2o", "--base-url", replay.url, "hello")
     assert process.stdout is not None and process.stderr is not None
     assert process.stdout.read(3) == b"one"
     process.stdout.close()
@@ -95,11 +110,19 @@ def test_what_the_terminal_cannot_show() -> None:
     "arguments, code, message",
     [
         (["ask", "-p", "Nope", "x"], 2, "g4f-legacy: there is no provider 'Nope': There are Echo, H2o, OpenAssistant."),
-        (["ask", ""], 2, "g4f-legacy: messages has no user message with a text to say back"),
+        (["ask", ""], 2, "g4f-legacy: there is nothing to ask: give a PROMPT, or pipe one in"),
+        (["ask", "x", "-o", "timeout"], 2, "usage: g4f-legacy ask"),
+        (["ask", "x", "-p", "H2o", "-o", "timeout=no"], 2, "g4f-legacy: timeout must be seconds"),
+        (["providers", "Nope"], 2, "g4f-legacy: there is no provider 'Nope'"),
+        (["models", "-p", "Nope"], 2, "g4f-legacy: there is no provider 'Nope'"),
+        (["check", "-p", "Nope"], 2, "g4f-legacy: there is no provider 'Nope'"),
+        (["check", "-p", "OpenAssistant"], 3, "g4f-legacy: OpenAssistant needs a login: "),
+        (["serve", "--engine", "Nope"], 2, "g4f-legacy: there is no provider 'Nope'"),
+        (["serve", "--host", "no.such.host.invalid"], 2, "g4f-legacy: "),
         (["ask", "-p", "H2o", "--base-url", "nowhere", "x"], 2, "g4f-legacy: base_url must be the address of a host"),
         (["ask", "-p", "OpenAssistant", "x"], 3, "g4f-legacy: OpenAssistant needs a login: "),
         (["ask", "-p", "H2o", "--base-url", "http://127.0.0.1:1", "x"], 5, "g4f-legacy: H2o: no answer: Connection"),
-        (["ask"], 2, "usage: g4f-legacy ask"),
+        (["ask"], 2, "g4f-legacy: there is nothing to ask"),
         ([], 2, "usage: g4f-legacy"),
     ],
 )
@@ -135,6 +158,7 @@ def test_a_provider_that_is_gone(monkeypatch: pytest.MonkeyPatch, capsys: pytest
 
     monkeypatch.setattr(ChatCompletion, "create", create)
     monkeypatch.setattr(sys, "stdout", open(os.devnull, "w"))
+    monkeypatch.setattr(sys, "stdin", None)
     assert cli.main(["ask", "x"]) == 4
     sys.stdout.close()
     assert capsys.readouterr().err == "g4f-legacy: gone\n"
@@ -167,7 +191,126 @@ def test_a_terminal_gets_a_last_newline() -> None:
 
     ours, theirs = pty.openpty()
     with os.fdopen(ours, "rb", buffering=0) as terminal:
-        process = subprocess.Popen([sys.executable, "-m", "g4f_legacy", "ask", "Hello"], stdout=theirs)
+        command = [sys.executable, "-m", "g4f_legacy", "ask", "Hello"]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=theirs)
         assert process.wait(timeout=30) == 0
         os.close(theirs)
         assert terminal.read(100) == b"Hello\r\n"
+
+
+class TestAsk:
+    @pytest.mark.parametrize(
+        "prompt, stdin, asked",
+        [("arg", "", "arg"), (None, "in\n", "in"), ("arg", "in\nmore\n", "in\nmore\n\narg")],
+    )
+    def test_the_prompt(self, prompt: Any, stdin: str, asked: str) -> None:
+        assert run("ask", *filter(None, [prompt]), stdin=stdin) == (0, asked, "")
+
+    def test_options(self, play: Any) -> None:
+        replay = play(load("h2o/hello"))
+        options = ["-o", "temperature=0.9", "-o", 'stop=["x"]', "-o", "watermark=true", "-o", "seed=text", "-o", "id=a"]
+        assert run("ask", "-p", "H2o", "--base-url", replay.url, "-s", "Be brief.", *options, "hello")[0] == 0
+        body = replay.sent[3].json
+        assert body["inputs"] == "system: Be brief.\nuser: hello\nassistant:"
+        expected = {"temperature": 0.9, "stop": ["x"], "watermark": True, "seed": "text"}
+        assert {name: body["parameters"][name] for name in expected} == expected
+        assert body["options"]["id"] == "a"
+
+    def test_auth(self, play: Any) -> None:
+        replay = play(load("open_assistant/hello"))
+        assert run("ask", "-p", "OpenAssistant", "--base-url", replay.url, "--auth", "session-token", "x")[:2] == (
+            0,
+            WHOLE,
+        )
+
+    def test_no_stream(self, play: Any) -> None:
+        assert run("ask", "-p", "H2o", "--base-url", play(load("h2o/hello")).url, "--no-stream", "x") == (0, WHOLE, "")
+
+    def test_local(self) -> None:
+        code, out, err = run("ask", "--local", "Hello  wörld 👋")
+        assert (code, out) == (0, "Hello  wörld 👋")
+        assert re.fullmatch(r"Asking H2o at http://127.0.0.1:\d+, where Echo answers.\n", err)
+
+    def test_the_log(self) -> None:
+        _, _, quiet = run("ask", "--local", "x")
+        _, _, verbose = run("ask", "--local", "-v", "x")
+        _, _, most = run("ask", "--local", "-vv", "x")
+        assert [("/settings 200, answered in" in err, "H2o: POST http" in err) for err in (quiet, verbose, most)] == [
+            (False, False),
+            (True, False),
+            (True, True),
+        ]
+
+
+class TestProviders:
+    def test_table(self) -> None:
+        code, out, _ = run("providers", G4F_LEGACY_H2O_URL="http://127.0.0.1:1")
+        lines = out.splitlines()
+        assert code == 0
+        assert lines[0].split("  ")[0] == "PROVIDER"
+        assert [line.split()[0] for line in lines[1:]] == ["Echo", "H2o", "OpenAssistant"]
+        assert lines[2].endswith(" http://127.0.0.1:1")
+
+    def test_one(self) -> None:
+        code, out, _ = run("providers", "H2o")
+        assert code == 0
+        assert out.startswith("H2o's hosted chat of 2023")
+        assert re.search(r"^params +g4f.Providers.H2o supports: \(model: str", out, re.MULTILINE)
+        assert "options: base_url, auth, " in out
+
+    def test_json(self) -> None:
+        many = json.loads(run("providers", "--json")[1])
+        one = json.loads(run("providers", "H2o", "--json")[1])
+        assert [provider["name"] for provider in many] == ["Echo", "H2o", "OpenAssistant"]
+        assert one == many[1]
+        assert (one["working"], one["stream"], one["points_to"]) == (False, True, "https://gpt-gm.h2o.ai")
+
+
+class TestModels:
+    def test_all(self) -> None:
+        code, out, _ = run("models")
+        assert code == 0
+        assert "H2o            falcon-7b           h2oai/h2ogpt-gm-oasst1-en-2048-falcon-7b-v3" in out.splitlines()
+
+    def test_json(self) -> None:
+        assert json.loads(run("models", "-p", "Echo", "--json")[1]) == [
+            {"provider": "Echo", "model": "echo", "id": "echo"}
+        ]
+
+    def test_what_the_host_lists(self) -> None:
+        with running(create_app("Echo"), threads=2) as url:
+            code, out, _ = run("models", "-p", "OpenAssistant", "--base-url", url, "--auth", "a")
+        assert code == 0
+        assert [line.split()[1] for line in out.splitlines()[1:]] == ["OA_SFT_Llama_30B_6", "echo"]
+
+
+class TestServe:
+    def test_it_says_how_to_ask_it_and_ends_cleanly(self) -> None:
+        process = opened("serve", "--port", "0", "--token", "s3cr3t")
+        assert process.stderr is not None
+        said = [process.stderr.readline().decode() for _ in range(4)]
+        match = re.match(r"Echo answers at (http://127.0.0.1:\d+), where there is a page", said[0])
+        assert match and "s3cr3t" not in "".join(said)
+        commands = [line.strip().replace("…", "s3cr3t") for line in said[1:3]]
+        for command in commands:
+            arguments = shlex.split(command)
+            assert arguments[0] == "g4f-legacy"
+            assert run(*arguments[1:])[:2] == (0, "Hello")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+        assert (process.returncode, out, err) == (0, b"", b"")
+
+    def test_an_interrupt_while_it_answers(self) -> None:
+        process = opened("serve", "--port", "0")
+        assert process.stderr is not None
+        [url] = re.findall(r"http://[0-9.:]+", process.stderr.readline().decode())
+        with requests.get(url, stream=True):
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=30)
+        assert process.returncode == 0
+
+    def test_a_port_that_is_taken(self) -> None:
+        with running(create_app("Echo"), threads=2) as url:
+            code, out, err = run("serve", "--port", url.rpartition(":")[2])
+        assert (code, out) == (2, "")
+        assert "Address already in use" in err and "Traceback" not in err

@@ -36,7 +36,7 @@ def test_the_first_example_comes_early() -> None:
 
 
 def test_all_examples_are_known() -> None:
-    assert [len(examples(language)) for language in ("python", "shell", "ini")] == [5, 1, 1]
+    assert [len(examples(language)) for language in ("python", "shell", "ini")] == [5, 3, 1]
 
 
 @pytest.mark.parametrize("number, shown", [(0, WHOLE), (1, ""), (2, ""), (3, WHOLE), (4, "")])
@@ -52,9 +52,40 @@ def test_python_examples(number: int, shown: str, play: Any, monkeypatch: pytest
 
 def test_the_shell_example(play: Any) -> None:
     code = examples("shell")[0].replace("http://127.0.0.1:3000", play(load("h2o/hello")).url)
+    assert shell(code) == WHOLE
+
+
+def test_the_first_command() -> None:
+    [command] = re.findall(r"^    pip install .* && (g4f-legacy ask --local .*)$", README, re.MULTILINE)
+    assert shell(command) == "Hello, world"
+
+
+def test_the_server_examples() -> None:
+    serve, ask = examples("shell")[1:]
+    command = serve.strip().replace("g4f-legacy", f"exec '{sys.executable}' -m g4f_legacy").replace("1337", "0")
+    process = subprocess.Popen(["sh", "-c", command], stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    try:
+        [url] = re.findall(r"http://[0-9.:]+", process.stderr.readline().decode())
+        lines = shell(ask.replace("http://127.0.0.1:1337", url))
+        assert lines.startswith("HelloHellook ")
+        assert lines.count("ok ") == 6 and "failed" not in lines
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def shell(code: str) -> str:
+    """What commands print."""
     code = code.replace("g4f-legacy", f"'{sys.executable}' -m g4f_legacy")
-    done = subprocess.run(["sh", "-c", code], check=True, timeout=30, stdout=subprocess.PIPE)
-    assert done.stdout.decode() == WHOLE
+    done = subprocess.run(["sh", "-c", code], check=True, timeout=30, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    return done.stdout.decode()
+
+
+def test_the_table_of_commands() -> None:
+    help_text = shell("g4f-legacy --help")
+    for command in (row[0].strip("`").split()[1] for row in table("Command")):
+        assert re.search(rf"^    {command}\s", help_text, re.MULTILINE)
 
 
 def test_the_table_of_providers() -> None:

@@ -41,9 +41,9 @@ def serve(
     Raises:
         OSError: it cannot listen there.
     """
-    if not is_loopback(host) and not options.get("token"):
-        log.warning("Everyone who reaches %s can use this server, for it has no token.", host)
     with running(create_app(engine, model, **options), host, port) as url:
+        if not is_loopback(host) and not options.get("token"):
+            log.warning("Everyone who reaches %s can use this server, for it has no token.", url)
         ready(url)
         while True:
             threading.Event().wait(3600)

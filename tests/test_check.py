@@ -1,0 +1,88 @@
+import logging
+import socket
+import ssl
+from typing import Any, List
+
+import pytest
+import requests
+from replay import exchange, load
+from urllib3.exceptions import MaxRetryError
+
+from g4f_legacy import errors
+from g4f_legacy.check import check, meaning_of
+from g4f_legacy.server import create_app, running
+
+
+def walk(provider: str, url: str, model: str = "", **options: Any) -> Any:
+    """The exit code, and the lines without addresses."""
+    lines: List[str] = []
+    code = check(provider, model, {"base_url": url, **options}, lines.append)
+    return code, [line.replace(url, "") for line in lines]
+
+
+def test_a_host_that_works() -> None:
+    with running(create_app("Echo"), threads=4) as url:
+        code, lines = walk("H2o", url)
+        assert code == 0
+        assert [line.split()[:2] for line in lines] == [["ok", what] for what in "GET POST POST POST DELETE 2".split()]
+        assert walk("OpenAssistant", url, auth="a")[0] == 0
+
+
+def test_a_step_that_fails(play: Any) -> None:
+    code, lines = walk("H2o", play(load("h2o/no_cookie")).url)
+    assert code == 5
+    assert lines[:2] == ["ok      GET / 200", "ok      POST /settings 200"]
+    assert lines[2].startswith("failed  H2o: 405 Method Not Allowed: You need to accept the welcome modal first (/conv")
+    assert "terms" in lines[3] and len(lines) == 4
+
+
+def test_a_login_that_is_refused(play: Any) -> None:
+    code, lines = walk("OpenAssistant", play(load("open_assistant/not_logged_in")).url, auth="a")
+    assert code == 3 and "wants a login" in lines[-1]
+
+
+def test_a_clean_up_that_fails(play: Any) -> None:
+    code, lines = walk("H2o", play(load("h2o/hello")[:-1]).url)
+    assert code == 0
+    assert lines[-2].startswith("failed  H2o: cleaning up failed: ")
+
+
+def test_a_page_that_is_no_host(play: Any) -> None:
+    page = exchange("POST", "/api/chat", 200, ("<html>",), content_length="?", content_type="text/html")
+    code, lines = walk("OpenAssistant", play([page]).url, auth="a")
+    assert code == 5 and lines[-1].strip() == "Something answers there, but it does not speak this protocol."
+
+
+def test_the_log_is_left_as_it_was(play: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    log = logging.getLogger("g4f_legacy")
+    before = (log.level, log.propagate, list(log.handlers))
+    walk("H2o", play(load("h2o/no_cookie")).url)
+    assert (log.level, log.propagate, list(log.handlers)) == before
+    assert capsys.readouterr() == ("", "")
+
+
+def failure(cause: Exception) -> errors.RequestFailedError:
+    error = errors.RequestFailedError("no answer")
+    error.__cause__ = requests.ConnectionError(MaxRetryError(None, "/", cause))  # type: ignore[arg-type]
+    return error
+
+
+@pytest.mark.parametrize(
+    "error, text",
+    [
+        (failure(socket.gaierror(-2, "Name or service not known")), "No host has that name"),
+        (failure(ConnectionRefusedError(111, "Connection refused")), "Nothing listens there"),
+        (failure(ssl.SSLError(1, "certificate verify failed")), "TLS failed"),
+        (errors.RequestFailedError("no answer"), "did not answer as it should"),
+        (errors.RequestFailedError("x", status=404), "another protocol"),
+        (errors.RequestFailedError("x", status=422), "does not list that model"),
+        (errors.RequestFailedError("x", status=500), "does not list"),
+        (errors.AuthenticationError("x", status=401), "wants a login"),
+        (errors.RateLimitError("x", status=429), "busy"),
+        (errors.ResponseFormatError("x"), "does not speak this protocol"),
+        (errors.GenerationError("x"), "its model failed"),
+        (errors.StreamInterruptedError("x"), "broke off"),
+    ],
+)
+def test_meanings(error: errors.ProviderError, text: str) -> None:
+    assert text in meaning_of(error)
