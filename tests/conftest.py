@@ -1,3 +1,4 @@
+import logging
 import os
 from contextlib import ExitStack
 from typing import Any, Callable, Dict, Iterator, List
@@ -9,7 +10,8 @@ from replay import Replay
 
 @pytest.fixture(autouse=True)
 def no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of the machine's reaches a test."""
+    """No setting of the machine's, or of another test's, reaches a test."""
+    logging.getLogger("g4f_legacy").setLevel(logging.NOTSET)
     for name in list(os.environ):
         if name.startswith("G4F_LEGACY_") or name.lower().endswith("_proxy") or name.endswith("_CA_BUNDLE"):
             monkeypatch.delenv(name)

@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import re
@@ -6,7 +7,9 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import redirect_stderr, redirect_stdout
 from typing import Any, Dict, List
+from unittest import mock
 
 import pytest
 import requests
@@ -26,9 +29,23 @@ def start(*arguments: str, **environment: str) -> "subprocess.Popen[bytes]":
 
 
 def run(*arguments: str, stdin: str = "", **environment: str) -> Any:
-    """The exit code, stdout and stderr."""
-    process = start(*arguments, **environment)
-    out, err = process.communicate(stdin.encode(), timeout=30)
+    """The exit code, stdout and stderr of the command line, called inside this process."""
+    encoding = environment.pop("PYTHONIOENCODING", "utf-8")
+    out, err = io.TextIOWrapper(io.BytesIO(), encoding), io.StringIO()
+    with mock.patch.dict(os.environ, environment), mock.patch.object(sys, "stdin", io.StringIO(stdin)):
+        with redirect_stdout(out), redirect_stderr(err):
+            try:
+                code: Any = cli.main(list(arguments))
+            except SystemExit as exit:
+                code = exit.code
+    out.flush()
+    return code, out.buffer.getvalue().decode(), err.getvalue()  # type: ignore[attr-defined]
+
+
+def spawn(*arguments: str) -> Any:
+    """As `run`, in a process of its own."""
+    process = opened(*arguments)
+    out, err = process.communicate(timeout=30)
     return process.returncode, out.decode(), err.decode()
 
 
@@ -42,7 +59,7 @@ def opened(*arguments: str) -> "subprocess.Popen[bytes]":
 
 
 def test_echo() -> None:
-    assert run("ask", "-p", "Echo", "Hello  wörld 👋") == (0, "Hello  wörld 👋", "")
+    assert spawn("ask", "-p", "Echo", "Hello  wörld 👋") == (0, "Hello  wörld 👋", "")
     assert run("ask", "Hello") == (0, "Hello", "")
 
 
@@ -150,18 +167,14 @@ def test_what_came_before_an_error_is_printed(play: Any) -> None:
     assert err.startswith("g4f-legacy: H2o: Request failed during generation")
 
 
-def test_a_provider_that_is_gone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_provider_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     from g4f_legacy import ChatCompletion, errors
 
     def create(*_: Any, **__: Any) -> None:
         raise errors.ProviderNotWorkingError("gone")
 
     monkeypatch.setattr(ChatCompletion, "create", create)
-    monkeypatch.setattr(sys, "stdout", open(os.devnull, "w"))
-    monkeypatch.setattr(sys, "stdin", None)
-    assert cli.main(["ask", "x"]) == 4
-    sys.stdout.close()
-    assert capsys.readouterr().err == "g4f-legacy: gone\n"
+    assert run("ask", "x") == (4, "", "g4f-legacy: gone\n")
 
 
 def test_help_and_version() -> None:
@@ -232,9 +245,9 @@ class TestAsk:
         assert re.fullmatch(r"Asking H2o at http://127.0.0.1:\d+, where Echo answers.\n", err)
 
     def test_the_log(self) -> None:
-        _, _, quiet = run("ask", "--local", "x")
-        _, _, verbose = run("ask", "--local", "-v", "x")
-        _, _, most = run("ask", "--local", "-vv", "x")
+        _, _, quiet = spawn("ask", "--local", "x")
+        _, _, verbose = spawn("ask", "--local", "-v", "x")
+        _, _, most = spawn("ask", "--local", "-vv", "x")
         assert [("/settings 200, answered in" in err, "H2o: POST http" in err) for err in (quiet, verbose, most)] == [
             (False, False),
             (True, False),
