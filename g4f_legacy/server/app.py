@@ -42,14 +42,15 @@ def create_app(
 
     Raises:
         ProviderNotFoundError: there is no such engine.
+        TypeError, ValueError, AuthenticationRequiredError: its options are wrong, or lack a login.
     """
     provider = registry.get(engine) if isinstance(engine, str) else engine
     behind = Engine(provider, model, slots, options)
     app = Flask("g4f_legacy.server", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    _finish_answers(app)
     _guard(app, token, frozenset(name.lower() for name in hosts))
-    _note_requests(app)
     app.register_blueprint(h2o.blueprint(behind))
     app.register_blueprint(open_assistant.blueprint(behind, token))
     app.register_blueprint(openai.blueprint(behind))
@@ -79,10 +80,16 @@ def _guard(app: Flask, token: Optional[str], hosts: FrozenSet[str]) -> None:
         return _refuse(401, "A token is needed: send Authorization: Bearer …", "invalid_api_key")
 
 
-def _note_requests(app: Flask) -> None:
+def _finish_answers(app: Flask) -> None:
     @app.before_request
     def begin() -> None:
         g.began = time.monotonic()
+
+    @app.after_request
+    def keep_to_itself(response: Response) -> Response:
+        response.headers["Content-Security-Policy"] = "default-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
 
     @app.after_request
     def note(response: Response) -> Response:

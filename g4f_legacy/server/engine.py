@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from ..errors import ProviderError, RateLimitError
+from ..options import read_options
 from ..prompt import check_messages
 from ..running import END, Running
 
@@ -26,6 +27,9 @@ class Engine:
         model: the model to ask for, whatever a client names; without one, what the client names.
         slots: how many completions run at the same time; further ones wait.
         options: of each call to the provider.
+
+    Raises:
+        TypeError, ValueError, AuthenticationRequiredError: the options are wrong, or lack a login.
     """
 
     def __init__(self, provider: ModuleType, model: Optional[str], slots: int, options: Mapping[str, Any]) -> None:
@@ -34,6 +38,7 @@ class Engine:
         self.model = model
         self._slots = _Slots(slots)
         self._options = dict(options)
+        read_options(provider, options)
 
     @property
     def models(self) -> List[str]:
@@ -57,7 +62,8 @@ class Engine:
         named = {_PASSED_ON.get(name, name): value for name, value in parameters.items() if value is not None}
         passed_on = {name: value for name, value in named.items() if name in _PARAMETERS}
         asked = self.model or (model if model in self.models else "")
-        tokens = self.provider._create_completion(asked, messages, True, **{**passed_on, **self._options})
+        streams = self.provider.supports_stream
+        tokens = self.provider._create_completion(asked, messages, streams, **{**passed_on, **self._options})
         return Answer(tokens, self._slots)
 
 

@@ -8,7 +8,7 @@ import requests
 from engines import engine
 
 import g4f_legacy.server
-from g4f_legacy.errors import ProviderNotFoundError
+from g4f_legacy.errors import AuthenticationRequiredError, ProviderNotFoundError
 from g4f_legacy.server import create_app, running
 
 HELLO = {"messages": [{"role": "user", "content": "Hello"}]}
@@ -18,6 +18,19 @@ def test_the_engine_by_name() -> None:
     assert create_app("Echo")
     with pytest.raises(ProviderNotFoundError):
         create_app("Nope")
+
+
+def test_the_engines_options_are_checked_at_once() -> None:
+    with pytest.raises(ValueError, match="base_url"):
+        create_app("H2o", base_url="nowhere")
+    with pytest.raises(AuthenticationRequiredError):
+        create_app("OpenAssistant")
+
+
+def test_no_other_page_can_frame_this_one(serve: Any) -> None:
+    answer = requests.get(serve("Echo"))
+    assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
 class TestOtherSites:
