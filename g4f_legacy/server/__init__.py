@@ -5,7 +5,7 @@ import socket
 import threading
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any, Callable, Iterator, Optional, Union
+from typing import Any, Callable, Iterable, Iterator, Optional, Union
 
 from waitress.server import create_server
 
@@ -29,6 +29,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 1337,
     ready: Callable[[str], Any] = lambda url: None,
+    hosts: Iterable[str] = (),
     **options: Any,
 ) -> None:
     """Answers requests until it is interrupted.
@@ -36,12 +37,12 @@ def serve(
     Args:
         host, port: where to listen; port 0 is any that is free.
         ready: is called with the address once the server listens.
-        engine, model, options: as for `create_app`.
+        engine, model, hosts, options: as for `create_app`; it answers to the name in `host`, too.
 
     Raises:
         OSError: it cannot listen there.
     """
-    with running(create_app(engine, model, **options), host, port) as url:
+    with running(create_app(engine, model, hosts=[host, *hosts], **options), host, port) as url:
         if not is_loopback(host) and not options.get("token"):
             log.warning("Everyone who reaches %s can use this server, for it has no token.", url)
         ready(url)
@@ -76,13 +77,14 @@ def running(app: Any, host: str = "127.0.0.1", port: int = 0, threads: int = THR
         yield f"http://[{name}]:{real_port}" if family == socket.AF_INET6 else f"http://{name}:{real_port}"
     finally:
         over.set()
+        server.trigger.pull_trigger()  # wakes it
         thread.join()
 
 
 def _run(server: Any, over: threading.Event) -> None:
     # What waitress itself offers cannot be ended from another thread.
     while not over.is_set():
-        server.asyncore.loop(timeout=0.2, map=server._map, count=1)
+        server.asyncore.loop(timeout=1, map=server._map, count=1)
     server.task_dispatcher.shutdown(timeout=1)
     for dispatcher in list(server._map.values()):
         dispatcher.close()

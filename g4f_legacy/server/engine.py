@@ -2,7 +2,7 @@
 
 import threading
 import time
-from concurrent.futures import Future, wait
+from concurrent.futures import Future, TimeoutError
 from types import ModuleType
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
@@ -101,14 +101,20 @@ class Answer:
             whatever the engine raises.
         """
         fetched: Optional["Future[str]"] = None
+        runs = False
         heard = time.monotonic()
         self._slots.queue(self)
         try:
             while not (self.was_stopped or is_gone()):
-                if self._slots.take(self, _POLL):
+                runs = runs or self._slots.take(self, _POLL)
+                if runs:
                     fetched = fetched or self._running.next()
-                    if wait([fetched], _POLL).done:
-                        token = fetched.result()
+                    try:
+                        token = fetched.result(_POLL)
+                    except TimeoutError as error:
+                        if fetched.done() and fetched.exception() is error:
+                            raise  # it is the engine's own
+                    else:
                         if token is END:
                             return
                         self.came.append(token)

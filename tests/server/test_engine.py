@@ -46,6 +46,11 @@ def test_errors_come_out() -> None:
         next(read)
 
 
+def test_a_time_out_of_the_engines_own() -> None:
+    with pytest.raises(TimeoutError, match="own"):
+        list(start(engine("a", TimeoutError("own"))).read(9))
+
+
 def test_a_heartbeat_while_nothing_comes() -> None:
     gate = threading.Event()
     read = start(engine("a", lambda: gate.wait(9), "b")).read(0.01)
