@@ -3,8 +3,9 @@
 import logging
 import secrets
 import time
-from typing import Any, FrozenSet, Iterable, Optional, Union
 from types import ModuleType
+from typing import Any, FrozenSet, Iterable, Optional, Union
+from urllib.parse import quote
 
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
@@ -94,7 +95,9 @@ def _finish_answers(app: Flask) -> None:
     @app.after_request
     def note(response: Response) -> Response:
         seconds = time.monotonic() - g.get("began", time.monotonic())
-        log.info("%s %s %d, answered in %.0f ms", request.method, request.path, response.status_code, 1000 * seconds)
+        log.info(
+            "%s %s %d, answered in %.0f ms", request.method, quote(request.path), response.status_code, 1000 * seconds
+        )
         return response
 
 

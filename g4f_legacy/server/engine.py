@@ -6,7 +6,7 @@ from concurrent.futures import Future, TimeoutError
 from types import ModuleType
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
-from ..errors import ProviderError, RateLimitError
+from ..errors import GenerationError, ProviderError, RateLimitError
 from ..options import read_options
 from ..prompt import check_messages
 from ..running import END, Running
@@ -51,7 +51,7 @@ class Engine:
         """Prepares a completion; it begins when the answer is read.
 
         Args:
-            model: what the client names; a name that is not in `models` means the provider's own default.
+            model: what the client names; an empty name means the provider's own default.
             parameters: generation parameters by the names of any of the protocols; those that no engine needs to know
                 are left out.
 
@@ -61,7 +61,7 @@ class Engine:
         check_messages(messages)
         named = {_PASSED_ON.get(name, name): value for name, value in parameters.items() if value is not None}
         passed_on = {name: value for name, value in named.items() if name in _PARAMETERS}
-        asked = self.model or (model if model in self.models else "")
+        asked = self.model or model
         streams = self.provider.supports_stream
         tokens = self.provider._create_completion(asked, messages, streams, **{**passed_on, **self._options})
         return Answer(tokens, self._slots)
@@ -105,15 +105,22 @@ class Answer:
         heard = time.monotonic()
         self._slots.queue(self)
         try:
-            while not (self.was_stopped or is_gone()):
+            while not self.was_stopped:
+                if is_gone():
+                    self.stop()
+                    return
                 runs = runs or self._slots.take(self, _POLL)
                 if runs:
                     fetched = fetched or self._running.next()
                     try:
-                        token = fetched.result(_POLL)
+                        token = self._check(fetched.result(_POLL))
                     except TimeoutError as error:
                         if fetched.done() and fetched.exception() is error:
                             raise  # it is the engine's own
+                    except (GeneratorExit, SystemExit, KeyboardInterrupt) as error:
+                        if self._running.stopped.is_set():
+                            return
+                        raise GenerationError(f"the engine ended with {type(error).__name__}") from error
                     else:
                         if token is END:
                             return
@@ -124,13 +131,17 @@ class Answer:
                 if time.monotonic() - heard >= heartbeat:
                     heard = time.monotonic()
                     yield None
-        except GeneratorExit:  # the reader's, who leaves; or the engine's, which was stopped
-            return
         except RuntimeError:  # the engine's thread takes no more work
             if not self.was_stopped:
                 raise
         finally:
             self._running.stop().add_done_callback(lambda _: self._slots.leave(self))
+
+    @staticmethod
+    def _check(token: Any) -> Any:
+        if token is END or isinstance(token, str):
+            return token
+        raise GenerationError(f"the engine gave {type(token).__name__} in the place of a text")
 
 
 class _Slots:

@@ -3,7 +3,7 @@
 import secrets
 import threading
 from collections import OrderedDict
-from typing import Any, Dict, Iterator, Optional, Set
+from typing import Any, Iterator, Optional, Set
 from uuid import uuid4
 
 from flask import Blueprint, Response, g, jsonify, redirect, request
@@ -19,15 +19,31 @@ HEARTBEAT = 10.0
 """Seconds without a token after which a comment is sent, so that the client goes on waiting."""
 
 _MOST_SESSIONS = 10_000
+_MOST_CONVERSATIONS = 1_000
 _A_YEAR = 365 * 24 * 3600
 
 
+class _Conversation:
+    """The model it is with, and what is being answered in it."""
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+        self.under_way: Set[Answer] = set()
+
+
 class _Session:
-    """A visitor: whether the terms were accepted, and the conversations with what is being answered in them."""
+    """A visitor: whether the terms were accepted, and the conversations, of which the oldest are forgotten."""
 
     def __init__(self) -> None:
         self.accepted_terms = False
-        self.conversations: Dict[str, Set[Answer]] = {}
+        self.conversations: "OrderedDict[str, _Conversation]" = OrderedDict()
+
+    def begin(self, model: str) -> str:
+        conversation_id = secrets.token_hex(12)
+        self.conversations[conversation_id] = _Conversation(model)
+        if len(self.conversations) > _MOST_CONVERSATIONS:
+            self.conversations.popitem(last=False)
+        return conversation_id
 
 
 class _Sessions:
@@ -50,7 +66,6 @@ def blueprint(engine: Engine) -> Blueprint:
     """The routes of the protocol."""
     routes = Blueprint("h2o", __name__)
     sessions = _Sessions()
-    models = {*H2o.models.values(), *engine.models}
 
     @routes.before_request
     def know_the_visitor() -> None:
@@ -85,39 +100,40 @@ def blueprint(engine: Engine) -> Blueprint:
     def begin_conversation() -> Any:
         if not g.session.accepted_terms:
             return jsonify(error="You need to accept the welcome modal first"), 405
-        if wire.body().get("model") not in models:
+        model = wire.known_model(wire.body().get("model"), [*H2o.models.values()], engine)
+        if model is None:
             return _internal_error()
-        conversation_id = secrets.token_hex(12)
-        g.session.conversations[conversation_id] = set()
-        return jsonify(conversationId=conversation_id)
+        return jsonify(conversationId=g.session.begin(model))
 
     @routes.post("/conversation/<conversation_id>")
     def answer(conversation_id: str) -> Any:
-        under_way = g.session.conversations.get(conversation_id)
-        if under_way is None:
+        conversation = g.session.conversations.get(conversation_id)
+        if conversation is None:
             return _not_found()
         asked = wire.body()
         prompt = asked.get("inputs")
         if not isinstance(prompt, str) or not prompt.strip():
             return _internal_error()
         parameters = asked.get("parameters")
-        reply = engine.start("", read_prompt(prompt), parameters if isinstance(parameters, dict) else {})
-        under_way.add(reply)
+        parameters = parameters if isinstance(parameters, dict) else {}
+        reply = engine.start(conversation.model, read_prompt(prompt), parameters)
+        conversation.under_way.add(reply)
         tokens = reply.read(HEARTBEAT, wire.client_is_gone())
         try:
             first = next(tokens, "")
         except Exception as error:
-            under_way.discard(reply)
+            conversation.under_way.discard(reply)
             status = status_of(error)
             kind = {429: "overloaded", 400: "validation"}.get(status, "generation")
             return jsonify(error=wire.failure_text(error), error_type=kind), status
-        return wire.stream(_events(first, tokens, reply, under_way))
+        return wire.stream(_events(first, tokens, reply, conversation))
 
     @routes.post("/conversation/<conversation_id>/stop-generating")
     def stop(conversation_id: str) -> Any:
-        if conversation_id not in g.session.conversations:
+        conversation = g.session.conversations.get(conversation_id)
+        if conversation is None:
             return _not_found()
-        for reply in list(g.session.conversations[conversation_id]):
+        for reply in list(conversation.under_way):
             reply.stop()
         return ""
 
@@ -130,7 +146,7 @@ def blueprint(engine: Engine) -> Blueprint:
 
 
 def _events(
-    first: Optional[str], tokens: Iterator[Optional[str]], reply: Answer, under_way: Set[Answer]
+    first: Optional[str], tokens: Iterator[Optional[str]], reply: Answer, conversation: _Conversation
 ) -> Iterator[bytes]:
     """TGI's events: a token each, and a special one that carries the whole text at the end."""
     number = 0
@@ -151,7 +167,7 @@ def _events(
     except Exception as error:
         yield wire.event({"error": wire.failure_text(error), "error_type": "generation"})
     finally:
-        under_way.discard(reply)
+        conversation.under_way.discard(reply)
         reply.stop()
 
 

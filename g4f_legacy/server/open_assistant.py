@@ -3,9 +3,10 @@
 import queue
 import secrets
 import threading
+import time
 from collections import OrderedDict
 from datetime import datetime, timezone
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional
 from uuid import uuid4
 
 from flask import Blueprint, Response, jsonify, request
@@ -21,6 +22,10 @@ PENDING = 1.0
 
 GRACE = 0.5
 """Seconds for which a message waits for its events to be asked for, before it is answered all the same."""
+
+ABANDONED = 30.0
+"""Seconds after which a message that nobody asks for is no longer answered. A client that lost its connection may come
+back for it before that, as on the real host."""
 
 _MOST_CHATS = 10_000
 _FLOATS = ("top_p", "typical_p", "temperature", "repetition_penalty")
@@ -41,6 +46,9 @@ class _Chat:
             "allow_data_use": True,
             "active_thread_tail_message_id": None,
         }
+
+    def has(self, message_id: Any) -> bool:
+        return isinstance(message_id, str) and message_id in self.messages
 
     def thread(self, message_id: Optional[str]) -> List[Dict[str, str]]:
         """The conversation up to a message, oldest first."""
@@ -75,6 +83,7 @@ class _Message:
             "used_plugin": None,
         }
         self.reply: Optional[Answer] = None
+        self.seen = time.monotonic()
         self._events: "queue.Queue[Optional[bytes]]" = queue.Queue()
         self._asked_for = threading.Event()
         chat.messages[self.described["id"]] = self
@@ -84,22 +93,30 @@ class _Message:
         self.reply = reply
         threading.Thread(target=self._work, args=(reply,), name="g4f_legacy answer", daemon=True).start()
 
-    def events(self) -> Iterator[bytes]:
+    def events(self, is_gone: Callable[[], bool]) -> Iterator[bytes]:
         """The events that nobody has read yet; none when the message was finished before they were asked for."""
         if self.described["state"] not in ("pending", "in_progress"):
             return
         self._asked_for.set()
-        while True:
-            one = self._events.get()
+        while not is_gone():
+            self.seen = time.monotonic()
+            try:
+                one = self._events.get(timeout=0.5)
+            except queue.Empty:
+                continue
             if one is None:
                 self._events.put(None)  # for whoever asks next
                 return
             yield one
 
+    def is_abandoned(self) -> bool:
+        """Whether nobody has asked for the message, or read its events, for a while."""
+        return time.monotonic() - self.seen > ABANDONED
+
     def _work(self, reply: Answer) -> None:
         self._asked_for.wait(GRACE)
         try:
-            for text in reply.read(PENDING):
+            for text in reply.read(PENDING, self.is_abandoned):
                 if text is not None:
                     self.described["state"] = "in_progress"
                     self._put(event_type="token", text=text)
@@ -179,7 +196,7 @@ def blueprint(engine: Engine, token: Optional[str]) -> Blueprint:
         asked = wire.body()
         chat = chats.get(asked.get("chat_id"), login())
         parent_id, content = asked.get("parent_id"), asked.get("content")
-        if chat is None or not isinstance(content, str) or (parent_id is not None and parent_id not in chat.messages):
+        if chat is None or not isinstance(content, str) or not (parent_id is None or chat.has(parent_id)):
             return _went_wrong()
         return jsonify(_Message(chat, "prompter", parent_id, content, "manual").described)
 
@@ -192,16 +209,17 @@ def blueprint(engine: Engine, token: Optional[str]) -> Blueprint:
         mistakes = _mistakes(sampling)
         if mistakes:
             return jsonify(message=mistakes), 422
-        if model not in models:
+        known = wire.known_model(model, OpenAssistant.model, engine)
+        if known is None:
             return jsonify(message=f"Model {model} not found"), 422
-        if chat is None or asked.get("parent_id") not in chat.messages:
+        if chat is None or not chat.has(asked.get("parent_id")):
             return _went_wrong()
         message = _Message(chat, "assistant", asked["parent_id"], None, "pending")
         described = dict(message.described)
         turns = chat.thread(asked["parent_id"])
         if isinstance(asked.get("system_prompt"), str):
             turns.insert(0, {"role": "system", "content": asked["system_prompt"]})
-        message.answer(engine.start(model, turns, sampling))
+        message.answer(engine.start(known, turns, sampling))
         return jsonify(described)
 
     @routes.route("/events", methods=["GET", "POST"])
@@ -209,7 +227,7 @@ def blueprint(engine: Engine, token: Optional[str]) -> Blueprint:
         message = find_message()
         if message is None:
             return _went_wrong()
-        response = wire.stream(message.events())
+        response = wire.stream(message.events(wire.client_is_gone()))
         del response.headers["Content-Type"]
         return response
 
@@ -220,7 +238,10 @@ def blueprint(engine: Engine, token: Optional[str]) -> Blueprint:
 
     def find_message() -> Optional[_Message]:
         chat = chats.get(request.args.get("chat_id"), login())
-        return chat.messages.get(request.args.get("message_id", "")) if chat else None
+        message = chat.messages.get(request.args.get("message_id", "")) if chat else None
+        if message is not None:
+            message.seen = time.monotonic()
+        return message
 
     return routes
 

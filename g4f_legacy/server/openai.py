@@ -89,13 +89,13 @@ class _Text:
 
 
 def _answer(engine: Engine, asked: Dict[str, Any], messages: Any, shape: Any) -> Any:
-    model = asked.get("model") or engine.models[0]
+    model = asked.get("model") or ""
     if not isinstance(model, str):
         return error("model must be a text", 400, param="model")
     if asked.get("n") not in (None, 1):
         return error("only one answer can be given: n must be 1", 400, param="n")
     parameters = {"max_tokens": asked.get("max_completion_tokens"), **asked}
-    said = {"id": f"{shape.prefix}-{uuid4().hex}", "created": int(time.time()), "model": model}
+    said = {"id": f"{shape.prefix}-{uuid4().hex}", "created": int(time.time()), "model": model or engine.models[0]}
     try:
         reply = engine.start(model, messages, parameters)
         tokens = reply.read(HEARTBEAT, wire.client_is_gone())

@@ -1,18 +1,30 @@
 """What the protocols share: reading a request's JSON, and streaming an engine's answer."""
 
 import json
-from typing import Any, Callable, Dict, Iterator, Optional
+from contextlib import suppress
+from typing import Any, Callable, Dict, Iterator, Optional, Sequence
 from urllib.parse import SplitResult, urlsplit
 
 from flask import Response, request
 
 from ..errors import ProviderError
+from .engine import Engine
 
 
 def body() -> Dict[str, Any]:
     """The JSON object that a request carries; an empty one where it carries none."""
-    document = request.get_json(force=True, silent=True)
+    document = None
+    with suppress(RecursionError):
+        document = request.get_json(force=True, silent=True)
     return document if isinstance(document, dict) else {}
+
+
+def known_model(name: Any, known: Sequence[str], engine: Engine) -> Optional[str]:
+    """What to ask an engine for when a client of a 2023 protocol names a model: the engine's own default where only the
+    protocol knows the model; None where nobody does."""
+    if name in engine.models:
+        return str(name)
+    return "" if name in list(known) else None
 
 
 def split(url: str) -> SplitResult:

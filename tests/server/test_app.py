@@ -112,6 +112,18 @@ def test_one_line_a_request_and_nothing_secret(serve: Any, caplog: pytest.LogCap
     assert "s3cr3t" not in caplog.text
 
 
+def test_no_line_is_forged(serve: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    requests.get(f"{serve('Echo')}/%0aPOST%20/forged%1b[31m")
+    [line] = [record.getMessage() for record in caplog.records if record.name == "g4f_legacy"]
+    assert line.startswith("GET /%0APOST%20/forged%1B%5B31m 404, ")
+
+
+def test_a_body_that_is_nested_too_deeply(serve: Any) -> None:
+    answer = requests.post(f"{serve('Echo')}/v1/chat/completions", data="[" * 200_000)
+    assert answer.status_code == 400
+
+
 class TestServe:
     def test_it_warns_when_everyone_can_use_it(self, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
         def stop(_: str) -> None:

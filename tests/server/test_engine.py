@@ -29,7 +29,7 @@ def test_what_the_provider_is_asked() -> None:
         list(Engine(provider, None, 1, {"base_url": "http://x"}).start(model, HELLO, asked).read(9))
     list(Engine(provider, "fixed", 1, {"temperature": 0}).start("scripted", HELLO, asked).read(9))
     passed_on = {"temperature": 0.5, "max_tokens": 7, "stop": ["x"]}
-    assert [call[0] for call in provider.calls] == ["scripted", "the/scripted", "", "fixed"]
+    assert [call[0] for call in provider.calls] == ["scripted", "the/scripted", "unknown", "fixed"]
     assert provider.calls[0][1:] == (HELLO, {**passed_on, "base_url": "http://x"})
     assert provider.calls[3][2] == {**passed_on, "temperature": 0}
 
@@ -44,6 +44,23 @@ def test_errors_come_out() -> None:
     assert next(read) == "a"
     with pytest.raises(GenerationError):
         next(read)
+
+
+@pytest.mark.parametrize("kind", [GeneratorExit, SystemExit, KeyboardInterrupt])
+def test_an_engine_that_leaves_is_no_end(kind: Any) -> None:
+    def leave() -> None:
+        raise kind
+
+    with pytest.raises(GenerationError, match=f"the engine ended with {kind.__name__}"):
+        list(start(engine("a", leave)).read(9))
+
+
+@pytest.mark.parametrize("token", [None, b"abc", 5])
+def test_an_engine_that_gives_no_texts(token: Any) -> None:
+    provider = engine()
+    provider._create_completion = lambda *_, **__: (one for one in [token])
+    with pytest.raises(GenerationError, match=f"gave {type(token).__name__} in the place of a text"):
+        list(start(provider).read(9))
 
 
 def test_a_time_out_of_the_engines_own() -> None:

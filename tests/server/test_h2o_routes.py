@@ -43,9 +43,13 @@ def test_the_conversation_reaches_the_engine(serve: Any) -> None:
     assert provider.calls == [("", messages, {"temperature": 0.9, "max_tokens": 1024})]
 
 
-@pytest.mark.parametrize("model", ["falcon-7b", "falcon-40b", "scripted", "the/scripted"])
-def test_models(model: str, serve: Any) -> None:
-    assert ask(serve(engine("a")), model) == ["a"]
+@pytest.mark.parametrize(
+    "model, asked", [("falcon-7b", ""), ("falcon-40b", ""), ("scripted", "scripted"), ("the/scripted", "the/scripted")]
+)
+def test_models(model: str, asked: str, serve: Any) -> None:
+    provider = engine("a")
+    assert ask(serve(provider), model) == ["a"]
+    assert provider.calls[0][0] == asked
 
 
 def test_unknown_model(serve: Any) -> None:
@@ -159,7 +163,7 @@ class TestRules:
         answer = Visitor(serve(engine())).post("/settings", data={}, headers={"Referer": referer} if referer else {})
         assert answer.status_code == 403
 
-    @pytest.mark.parametrize("body", ["", "[]", '"x"', "{", '{"inputs": 5}', '{"inputs": " \\n"}'])
+    @pytest.mark.parametrize("body", ["", "[]", '"x"', "{", '{"inputs": 5}', '{"inputs": " \\n"}', '{"model": []}'])
     def test_bodies_that_make_no_sense(self, body: str, serve: Any) -> None:
         visitor = Visitor(serve(engine("a")))
         answer = visitor.post(visitor.begin(), data=body)
@@ -172,6 +176,13 @@ class TestRules:
         client = create_app("Echo").test_client()
         assert "; Secure" not in client.get("/").headers["Set-Cookie"]
         assert "; Secure" in client.get("/", base_url="https://localhost").headers["Set-Cookie"]
+
+    def test_the_conversations_are_bounded(self, serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(h2o, "_MOST_CONVERSATIONS", 2)
+        visitor = Visitor(serve(engine("a")))
+        conversations = [visitor.begin() for _ in range(3)]
+        statuses = [visitor.post(one, json={"inputs": "x"}).status_code for one in conversations]
+        assert statuses == [404, 200, 200]
 
     def test_the_sessions_are_bounded(self, serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(h2o, "_MOST_SESSIONS", 3)

@@ -141,6 +141,27 @@ def test_chats_belong_to_their_login(serve: Any) -> None:
     assert visitor.send("", "DELETE", params={"chat_id": chat}).status_code == 200
 
 
+def test_a_message_that_nobody_asks_for_any_more(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(open_assistant, "ABANDONED", 0.3)
+    provider = engine("a", *[lambda: time.sleep(0.02) or "b"] * 1000)
+    visitor = Visitor(serve(provider))
+    chat = visitor.begin()
+    message = visitor.answer(chat, visitor.say(chat, "x"))
+    with visitor.send("/events", params=message, stream=True) as answer:
+        next(answer.iter_content(10))
+    for _ in range(500):
+        if provider.left:
+            break
+        time.sleep(0.01)
+    assert provider.left == 1
+    assert visitor.send("/message", "GET", params=message).json()["state"] == "cancelled"
+
+
+def test_a_message_that_is_read_is_not_abandoned(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(open_assistant, "ABANDONED", 0.7)
+    assert ask(serve(engine("a", lambda: time.sleep(1.5), "b"))) == ["a", "b"]
+
+
 def test_deleting_the_chat_ends_the_completion(serve: Any) -> None:
     provider = engine("a", *[lambda: time.sleep(0.02) or "b"] * 1000)
     for _ in OpenAssistant._create_completion("", HELLO, True, base_url=serve(provider), auth="a"):
@@ -153,7 +174,9 @@ def test_deleting_the_chat_ends_the_completion(serve: Any) -> None:
 
 
 @pytest.mark.parametrize("path", ["/prompter_message", "/assistant_message"])
-@pytest.mark.parametrize("body", ["", "[]", "{", '{"chat_id": 5}', '{"chat_id": [], "model_config_name": {}}'])
+@pytest.mark.parametrize(
+    "body", ["", "[]", "{", '{"chat_id": 5}', '{"chat_id": [], "model_config_name": {}}', '{"parent_id": []}']
+)
 def test_bodies_that_make_no_sense(path: str, body: str, serve: Any) -> None:
     answer = Visitor(serve(engine())).send(path, data=body)
     assert answer.status_code in (422, 500) and answer.json()["message"]

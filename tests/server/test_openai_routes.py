@@ -91,7 +91,7 @@ def test_what_the_engine_is_asked(serve: Any) -> None:
     requests.post(f"{url}/v1/chat/completions", json=body)
     requests.post(f"{url}/v1/chat/completions", json={"messages": HELLO, "max_tokens": 6, "max_completion_tokens": 5})
     requests.post(f"{url}/v1/chat/completions", json={"model": "gpt-3.5-turbo", "messages": HELLO})
-    assert [call[0] for call in provider.calls] == ["scripted", "scripted", ""]
+    assert [call[0] for call in provider.calls] == ["scripted", "", "gpt-3.5-turbo"]
     assert [call[2] for call in provider.calls] == [{"max_tokens": 5, "top_p": 0.1}, {"max_tokens": 6}, {}]
 
 
