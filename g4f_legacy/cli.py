@@ -24,7 +24,8 @@ def main(argv: Optional[List[str]] = None) -> int:
     logging.basicConfig(format="%(message)s")
     logging.getLogger("g4f_legacy").setLevel([logging.WARNING, logging.INFO, logging.DEBUG][min(arguments.verbose, 2)])
     # What a host sends need not fit the terminal's encoding.
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return int(arguments.run(arguments) or 0)
     except KeyboardInterrupt:
@@ -67,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = _command(commands, "serve", _serve, "run a server that speaks the protocols", "serve --engine Echo")
     serve.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="where to listen (default: %(default)s)")
-    serve.add_argument("--port", type=int, default=1337, help="0 is any that is free (default: %(default)s)")
+    serve.add_argument("--port", type=_port, default=1337, help="0 is any that is free (default: %(default)s)")
     serve.add_argument(
         "--engine", default="Echo", metavar="NAME", help="the provider that answers (default: %(default)s)"
     )
@@ -121,6 +122,12 @@ def _option(text: str) -> Tuple[str, Any]:
         return name, value
 
 
+def _port(text: str) -> int:
+    if not (text.isdecimal() and int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: give 0 to 65535")
+    return int(text)
+
+
 def _options(arguments: argparse.Namespace) -> Dict[str, Any]:
     given = {"base_url": arguments.base_url, "auth": arguments.auth}
     return {**dict(arguments.option), **{name: value for name, value in given.items() if value is not None}}
@@ -150,7 +157,7 @@ def _ask(arguments: argparse.Namespace) -> None:
         finally:
             if not arguments.no_stream:
                 tokens.close()
-            if sys.stdout.isatty():
+            if sys.stdout and sys.stdout.isatty():
                 print()
 
 
@@ -209,16 +216,16 @@ def _listed(provider: Any, options: Dict[str, Any], is_asked: bool) -> Dict[str,
 
 def _serve(arguments: argparse.Namespace) -> None:
     def show(url: str) -> None:
-        header, auth = "", "anything"
-        if arguments.token:
-            header, auth = """ -o 'headers={"Authorization": "Bearer …"}'""", "…"
+        token = " --auth …" if arguments.token else ""
         _say(
             f"{arguments.engine} answers at {url}, where there is a page to chat, too. Ctrl-C ends it. Ask it with:\n"
-            f"  g4f-legacy ask -p H2o --base-url {url}{header} 'Hello'\n"
-            f"  g4f-legacy ask -p OpenAssistant --base-url {url} --auth {auth} 'Hello'\n"
+            f"  g4f-legacy ask -p H2o --base-url {url}{token} 'Hello'\n"
+            f"  g4f-legacy ask -p OpenAssistant --base-url {url}{token or ' --auth anything'} 'Hello'\n"
             f"  any OpenAI-compatible client, with {url}/v1 as its base"
         )
 
+    if arguments.token == "":
+        raise ValueError("--token is empty: give one, or leave it out")
     options = {"base_url": arguments.base_url, "auth": arguments.auth}
     with suppress(KeyboardInterrupt):
         g4f_legacy.server.serve(

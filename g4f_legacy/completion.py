@@ -85,6 +85,7 @@ def _provider(provider: Any, model: Any) -> Any:
     if isinstance(provider, str):
         return registry.get(provider)
     if hasattr(provider, "_create_completion"):
+        registry.check(provider)
         return provider
     if provider:
         raise TypeError(f"provider must be a provider module or its name, not {type(provider).__name__}")

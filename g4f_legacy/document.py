@@ -77,7 +77,7 @@ def rest_of(whole: str, came: str) -> str:
     Raises:
         StreamInterruptedError: what came is not its beginning.
     """
-    for beginning in (came, came.lstrip(), came.strip()):
+    for beginning in (came, came.lstrip(), came.rstrip(), came.strip()):
         if whole.startswith(beginning):
             return whole[len(beginning) :]
     raise StreamInterruptedError("the tokens that came are not the beginning of the host's whole text")

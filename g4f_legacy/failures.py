@@ -47,7 +47,7 @@ def refused(response: requests.Response) -> RequestFailedError:
     elif status == 429 or said.get("error_type") == "overloaded":
         kind = RateLimitError
     return kind(
-        f"{status} {response.reason}: {message}".rstrip(": "),
+        f"{status} {message_of(response.reason)}: {message}".rstrip(": "),
         status=status,
         retry_after=_retry_after(response),
         response=response,
@@ -78,6 +78,6 @@ def address(url: str) -> str:
 
 def _retry_after(response: requests.Response) -> Optional[float]:
     """Seconds to wait, from a number or a date."""
-    with suppress(InvalidHeader, ValueError, OverflowError):
+    with suppress(InvalidHeader, ValueError, OverflowError, IndexError, TypeError):  # as email.utils may raise them
         return float(Retry().parse_retry_after(response.headers.get("Retry-After", "")))
     return None

@@ -5,6 +5,7 @@ explicit login, redirects to another origin, bodies that `iter_lines` and `iter_
 break in the middle of a stream.
 """
 
+import atexit
 import logging
 import re
 import sys
@@ -12,22 +13,23 @@ from contextlib import contextmanager
 from copy import copy
 from itertools import chain
 from types import TracebackType
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple, Type, TypeVar
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple, Type, TypeVar
 from urllib.parse import quote, urlsplit
 
 import requests
 from requests.cookies import RequestsCookieJar
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from .body import beginning, finish, pieces, read, socket_of
 from .document import excerpt, parse
 from .errors import ProviderError, RequestFailedError, ResponseFormatError
 from .failures import address, is_passing, redirect_target, refused, unanswered
-from .options import read_options
+from .options import has_login, read_options
 from .running import breakable, pause
 from .session import is_loopback, keep_login, new_session
 
 log = logging.getLogger("g4f_legacy")
+log.addHandler(logging.NullHandler())
 
 T = TypeVar("T")
 
@@ -38,6 +40,15 @@ CLEAN_UP_TIMEOUT = 5.0
 """Seconds that a clean-up may wait for the host."""
 
 _MOST_REDIRECTS = 5
+
+_to_leave: List[Callable[[], None]] = []  # what is to be cleaned up still
+
+
+@atexit.register
+def _leave_everything() -> None:
+    """Ends what is under way when the process ends: a generator that is left to the interpreter is closed too late."""
+    for leave in list(_to_leave):
+        leave()
 
 
 class Host:
@@ -50,12 +61,13 @@ class Host:
         silence (float): the longest wait between two bytes of an answer, in seconds.
     """
 
-    def __init__(self, module_name: str, kwargs: Dict[str, Any]) -> None:
+    def __init__(self, module_name: str, kwargs: Dict[str, Any], page: str = "") -> None:
         """Reads the options of a call.
 
         Args:
             module_name: the provider's ``__name__``.
             kwargs: the call's; they are left alone.
+            page: a pattern for what is left out at the end of the address's path, where the page for people is.
 
         Raises:
             TypeError, ValueError, AuthenticationRequiredError: as `options.read_options`.
@@ -64,10 +76,12 @@ class Host:
         self._name = module_name.rpartition(".")[2]
         self._options = options = read_options(self._provider, kwargs)
         self._last: Optional[requests.Response] = None
-        self.base_url = options.base_url
+        parts = urlsplit(options.base_url)
+        self.base_url = parts._replace(path=re.sub(f"(?:{page})$", "", parts.path)).geturl()
         self.auth = options.auth
         self.parameters = options.parameters
         self.silence = options.timeout[1]
+        self._login: Dict[str, str] = {}
         self._session = new_session() if options.session is None else options.session
         self._given_cookies = RequestsCookieJar()
         if isinstance(options.cookies, dict):
@@ -101,19 +115,27 @@ class Host:
         cookies = self._over_http(self._session.cookies)
         return "Cookie" in requests.Request("GET", f"{self.base_url}/", cookies=cookies).prepare().headers
 
-    def log_in(self, cookie: str) -> None:
-        """Sends `auth`, if there is one, with every request: as a cookie of that name, unless it is a cookie text."""
+    def log_in(self, cookie: str = "") -> None:
+        """Sends `auth`, if there is one, with every request: a cookie text as cookies, a bare token as the cookie of
+        that name, or else as ``Authorization: Bearer``."""
         auth = self.auth or ""
         if "=" in auth.rstrip("="):  # a bare token may end with padding
             for name, _, value in (pair.strip().partition("=") for pair in auth.strip("; ").split(";")):
                 self._set_cookie(name, value)
-        elif auth:
+        elif auth and cookie:
             self._set_cookie(cookie, auth)
+        elif auth:
+            self._login["Authorization"] = f"Bearer {auth}"
 
     def _set_cookie(self, name: str, value: str) -> None:
-        host = re.sub(r":\d+$", "", urlsplit(self.base_url).netloc).lower()
-        domain = host if "." in host else f"{host}.local"  # as http.cookiejar has it: a name goes once
-        self._given_cookies.set(name, value, domain=domain)
+        self._given_cookies.set(name, value, domain=self._cookie_domain)
+
+    @property
+    def _cookie_domain(self) -> str:
+        """The host as http.cookiejar has it, so that a cookie of one name goes once."""
+        url = requests.Request("GET", self.base_url).prepare().url
+        host = re.sub(r":\d+$", "", urlsplit(str(url)).netloc).lower()
+        return host if "." in host else f"{host}.local"
 
     def visit(self, path: str) -> None:
         """Fetches a page, for the cookies that come with it. Raises as `get`, but for the shape."""
@@ -140,7 +162,8 @@ class Host:
 
     def post(self, path: str, **request: Any) -> Dict[str, Any]:
         """As `get`, with POST, for a JSON object."""
-        return parse(self._whole("POST", path, **request).content or b"{}", dict)
+        answer = self._whole("POST", path, **request)
+        return {} if answer.is_redirect else parse(answer.content or b"{}", dict)
 
     @contextmanager
     def stream(self, path: str, **request: Any) -> Iterator[Iterator[bytes]]:
@@ -173,16 +196,26 @@ class Host:
             path, params: what to DELETE.
             stop: a path to POST to first when the caller leaves early, so that the host stops generating.
         """
+
+        def leave(early: bool = True) -> None:
+            if leave in _to_leave:
+                _to_leave.remove(leave)
+                if stop and early:
+                    self._clean_up("POST", stop)
+                self._clean_up("DELETE", path, params)
+
+        _to_leave.append(leave)
+        early = False
         try:
             yield
-        except ProviderError:
+        except ProviderError as error:
+            early = isinstance(error.__cause__, ReadTimeoutError)  # it was we who gave up
             raise
         except BaseException:
-            if stop:
-                self._clean_up("POST", stop)
+            early = True
             raise
         finally:
-            self._clean_up("DELETE", path, params)
+            leave(early)
 
     def _clean_up(self, method: str, path: str, params: Optional[Dict[str, str]] = None) -> None:
         connect, silence = self._options.timeout
@@ -190,6 +223,8 @@ class Host:
         try:
             read(self._request(method, path, params=params, retries=0, timeout=timeout), timeout[1])
         except Exception as error:  # whatever it is, it must not hide the answer, or the error that is under way
+            if isinstance(error, ProviderError):
+                self._tell(error, self.base_url + path)
             log.warning("%s: cleaning up failed: %s", self._name, error)
 
     def _whole(self, method: str, path: str, **request: Any) -> requests.Response:
@@ -222,14 +257,16 @@ class Host:
         timeout: Optional[Tuple[float, float]] = None,
         **request: Any,
     ) -> requests.Response:
-        request.update(self._settings(), headers={**(headers or {}), **self._options.headers})
+        request.update(self._settings(), headers={**(headers or {}), **self._login, **self._options.headers})
         request["timeout"] = timeout = timeout or self._options.timeout
         for _ in range(_MOST_REDIRECTS):
             try:
                 response = self._session.request(method, url, cookies=self._cookies(), **request)
             except (OSError, HTTPError, ValueError) as error:
                 failure = unanswered(error, *timeout)
-                if not self._provider.working and self._options.base_url == self._provider.url:
+                if not self._provider.working and self._options.base_url == getattr(
+                    self._provider, "_public_url", None
+                ):
                     failure = RequestFailedError(f"{failure.args[0]}; the public host is gone")
                 raise self._tell(failure, url) from error
             log.debug("%s: %s %s: %d", self._name, method, address(url), response.status_code)
@@ -252,8 +289,7 @@ class Host:
             proxies = {"http": options.proxy, "https": options.proxy}
         elif is_loopback(hostname):
             proxies = {"no_proxy": hostname}
-        has_login = options.auth or any(name.lower() == "authorization" for name in options.headers)
-        auth = options.basic_auth or self._session.auth or (keep_login if has_login else None)
+        auth = options.basic_auth or self._session.auth or (keep_login if has_login(options) else None)
         return {"stream": True, "allow_redirects": False, "proxies": proxies, "auth": auth, "verify": options.verify}
 
     def _cookies(self) -> RequestsCookieJar:
@@ -263,9 +299,10 @@ class Host:
         """Lets cookies marked Secure go over plain http too, where that is the address that was given: chat-ui marks
         its session cookie so, and without it every request is a new visitor's."""
         jar = RequestsCookieJar()
+        own = self._cookie_domain if self.base_url.startswith("http:") else None
         for cookie in cookies:
             cookie = copy(cookie)
-            cookie.secure = cookie.secure and not self.base_url.startswith("http:")
+            cookie.secure = cookie.secure and cookie.domain != own
             jar.set_cookie(cookie)
         return jar
 
@@ -296,7 +333,7 @@ def segment(text: str) -> str:
     """
     if text in ("", ".", ".."):
         raise ResponseFormatError(f"expected an id, but got {text!r}")
-    return quote(text, safe="")
+    return quote(text, safe="", errors="surrogatepass")
 
 
 def _origin(url: str) -> Tuple[str, Optional[str], Optional[int]]:

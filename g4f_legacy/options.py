@@ -82,7 +82,7 @@ def read_options(provider: ModuleType, kwargs: Mapping[str, Any]) -> Options:
         session=_session(given.pop("session", None)),
         parameters=_parameters(given),
     )
-    if provider.needs_auth and not _has_login(options):
+    if provider.needs_auth and not has_login(options):
         raise AuthenticationRequiredError(
             f"{name} needs a login: give a token or cookie text as auth=, or cookies=, or set {variable(name, 'AUTH')}"
         )
@@ -144,7 +144,10 @@ def _headers(value: Any) -> Dict[str, str]:
         return {}
     if not isinstance(value, Mapping):
         raise TypeError(f"headers must be a dict, not {type(value).__name__}")
-    return {_header_text(name, "headers"): _header_text(text, "headers").strip() for name, text in value.items()}
+    for name in value:
+        if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", _header_text(name, "headers")):
+            raise ValueError(f"headers has a name that is none: {name!r}")
+    return {name: _header_text(text, "headers").strip() for name, text in value.items()}
 
 
 def _header_text(value: Any, option: str) -> str:
@@ -178,7 +181,7 @@ def _timeout(value: Any) -> Tuple[float, float]:
         raise TypeError(f"timeout must be seconds, or (connect, silence) in seconds, not {value!r}")
     if not all(seconds > 0 for seconds in both):
         raise ValueError(f"timeout must be more than 0 seconds, not {value!r}")
-    connect, silence = (min(float(seconds), _LONGEST_TIMEOUT) for seconds in both)
+    connect, silence = (float(min(seconds, _LONGEST_TIMEOUT)) for seconds in both)
     return connect, silence
 
 
@@ -219,7 +222,8 @@ def _parameters(given: Dict[str, Any]) -> Dict[str, Any]:
     return given
 
 
-def _has_login(options: Options) -> bool:
+def has_login(options: Options) -> bool:
+    """Whether a login of any kind is given: auth, cookies, a header, or what the session has."""
     session = options.session
     headers = {name.lower() for name in (*options.headers, *(session.headers if session else ()))}
     jars = [options.cookies, session.cookies if session else ()]

@@ -66,7 +66,7 @@ def get(name: str) -> ProviderModule:
 
     Raises:
         ProviderNotFoundError: there is none; the error names the nearest.
-        ImportError: a provider of another distribution cannot be imported.
+        ImportError, TypeError: a provider of another distribution cannot be imported, or is none.
     """
     if name in _built_in():
         module = import_module(f"{__package__}.Provider.{name}")
@@ -93,10 +93,20 @@ def all() -> Dict[str, ProviderModule]:
     return found
 
 
+def check(provider: Any) -> None:
+    """Raises a TypeError that says what an object lacks to be a provider."""
+    names = ("__name__", "url", "model", "models", "supports_stream", "needs_auth", "working", "_create_completion")
+    lacking = [name for name in names if not hasattr(provider, name)]
+    if lacking:
+        raise TypeError(f"{getattr(provider, '__name__', provider)} is no provider: it lacks {', '.join(lacking)}")
+
+
 def adopt(module: ModuleType) -> ProviderModule:
     """Makes a provider module a `ProviderModule`, which has itself under its own name."""
     if not isinstance(module, ProviderModule):
+        check(module)
         module.__class__ = ProviderModule
+        module._public_url = module.url  # type: ignore[attr-defined]
         setattr(module, module.__name__.rpartition(".")[2], module)
     return module  # type: ignore[return-value]
 

@@ -24,6 +24,7 @@ WHOLE = 'Привет! Hello — 你好 👋, I am a *test* model.\nSecond line:
 def start(*arguments: str, **environment: str) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-m", "g4f_legacy", *arguments]
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8", **environment}
+    environment.pop("PYTHONUNBUFFERED", None)
     pipe = subprocess.PIPE
     return subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=pipe)
 
@@ -84,7 +85,7 @@ def gated(exchanges: List[Dict[str, Any]], *waits: Any) -> List[Dict[str, Any]]:
 
 def test_tokens_are_written_as_they_come(play: Any) -> None:
     gate = threading.Event()
-    replay = play(gated(load("h2o/hello"), gate.wait))
+    replay = play(gated(load("h2o/hello"), lambda: gate.wait(20)))
     process = opened("ask", "-p", "H2o", "--base-url", replay.url, "hello")
     assert process.stdout is not None
     assert process.stdout.read(3) == b"one"
@@ -94,7 +95,7 @@ def test_tokens_are_written_as_they_come(play: Any) -> None:
 
 def test_interrupt(play: Any) -> None:
     gate = threading.Event()
-    replay = play(gated(load("h2o/hello"), gate.wait))
+    replay = play(gated(load("h2o/hello"), lambda: gate.wait(20)))
     process = opened("ask", "-p", "H2o", "--base-url", replay.url, "hello")
     assert process.stdout is not None
     assert process.stdout.read(3) == b"one"
@@ -107,7 +108,7 @@ def test_interrupt(play: Any) -> None:
 
 def test_a_closed_pipe_is_quiet(play: Any) -> None:
     gate = threading.Event()
-    replay = play(gated(load("h2o/hello"), gate.wait, *['data:{"token":{"text":"x"}}\n\n'] * 3))
+    replay = play(gated(load("h2o/hello"), lambda: gate.wait(20), *['data:{"token":{"text":"x"}}\n\n'] * 3))
     process = opened("ask", "-p", "H2o", "--base-url", replay.url, "hello")
     assert process.stdout is not None and process.stderr is not None
     assert process.stdout.read(3) == b"one"
@@ -134,6 +135,8 @@ def test_what_the_terminal_cannot_show() -> None:
         (["models", "-p", "Nope"], 2, "g4f-legacy: there is no provider 'Nope'"),
         (["check", "-p", "Nope"], 2, "g4f-legacy: there is no provider 'Nope'"),
         (["check", "-p", "OpenAssistant"], 3, "g4f-legacy: OpenAssistant needs a login: "),
+        (["serve", "--port", "99999"], 2, "usage: g4f-legacy serve"),
+        (["serve", "--token", ""], 2, "g4f-legacy: --token is empty"),
         (["serve", "--engine", "Nope"], 2, "g4f-legacy: there is no provider 'Nope'"),
         (["serve", "--host", "no.such.host.invalid"], 2, "g4f-legacy: "),
         (["ask", "-p", "H2o", "--base-url", "nowhere", "x"], 2, "g4f-legacy: base_url must be the address of a host"),

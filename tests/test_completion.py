@@ -95,6 +95,13 @@ class TestProvider:
         with pytest.raises(ProviderNotFoundError, match="did you mean Echo"):
             ChatCompletion.create("", HELLO, "Ecco")
 
+    def test_it_comes_before_the_models_own(self) -> None:
+        assert ChatCompletion.create(Model("any", best_provider="H2o"), HELLO, "Echo") == "Hello big world"
+
+    def test_one_that_lacks_something(self) -> None:
+        with pytest.raises(TypeError, match="is no provider: it lacks __name__, url, "):
+            ChatCompletion.create("", HELLO, SimpleNamespace(_create_completion=print))
+
     def test_something_else(self) -> None:
         with pytest.raises(TypeError, match="^provider must be a provider module or its name, not int"):
             ChatCompletion.create("", HELLO, 5)

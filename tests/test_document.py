@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from g4f_legacy.document import LONGEST_MESSAGE, documents, excerpt, field, message_of, parse
+from g4f_legacy.document import LONGEST_MESSAGE, documents, excerpt, field, message_of, parse, rest_of
 from g4f_legacy.errors import ResponseFormatError, StreamInterruptedError
 
 
@@ -99,6 +99,26 @@ MESSAGES = {
 @pytest.mark.parametrize("said, message", MESSAGES.values(), ids=MESSAGES)
 def test_message_of(said: Any, message: str) -> None:
     assert message_of(said) == message
+
+
+@pytest.mark.parametrize(
+    "whole, came, rest",
+    [
+        ("Hello", "Hel", "lo"),
+        ("Hello", " Hel", "lo"),
+        (" Hello", " Hello\n", ""),
+        ("Hello", " Hello\n", ""),
+        (" Hello", " Hel", "lo"),
+        ("", "", ""),
+    ],
+)
+def test_rest_of(whole: str, came: str, rest: str) -> None:
+    assert rest_of(whole, came) == rest
+
+
+def test_rest_of_another_text() -> None:
+    with pytest.raises(StreamInterruptedError):
+        rest_of("Hello!", "Hel!")
 
 
 def test_excerpt() -> None:

@@ -115,6 +115,20 @@ class TestCookies:
         host.get("/x", dict)
         assert replay.sent[1].headers["cookie"] == "a=b"
 
+    def test_only_the_hosts_own(self, play: Any) -> None:
+        replay = play([answering()])
+        session = requests.Session()
+        for name, domain in (("own", "localhost.local"), ("bank", ".local"), ("other", "example.org")):
+            session.cookies.set(name, "x", domain=domain, secure=True)
+        open_host(replay.url.replace("127.0.0.1", "localhost"), session=session).get("/x", dict)
+        assert replay.sent[0].headers["cookie"] == "own=x"
+        assert all(cookie.secure for cookie in session.cookies)
+
+    def test_a_host_with_a_name_of_another_script(self, responses: Any) -> None:
+        responses.get("http://xn--bcher-kva.example/x", json={})
+        open_host("http://b\xfccher.example", cookies={"a": "b"}).get("/x", dict)
+        assert responses.calls[0].request.headers["Cookie"] == "a=b"
+
     def test_a_cookie_for_another_host_is_not_taken(self, play: Any) -> None:
         replay = play([answering(Set_Cookie="a=b; Domain=example.org"), answering()])
         host = open_host(replay.url)
@@ -194,6 +208,14 @@ class TestNetrc:
     def test_never_over_a_header(self, play: Any) -> None:
         assert self.sent(play, headers={"authorization": "Bearer x"}) == "Bearer x"
 
+    def test_never_over_cookies(self, play: Any) -> None:
+        assert self.sent(play, cookies={"a": "b"}) is None
+
+    def test_never_over_the_sessions_header(self, play: Any) -> None:
+        session = requests.Session()
+        session.headers["Authorization"] = "Bearer mine"
+        assert self.sent(play, session=session) == "Bearer mine"
+
     def test_never_over_the_login_in_the_address(self, play: Any) -> None:
         assert self.sent(play, login="a:b@") == requests.auth._basic_auth_str("a", "b")
 
@@ -247,7 +269,7 @@ class TestRedirects:
         assert len(replay.sent) == 5
 
     def test_as_an_answer(self, play: Any) -> None:
-        replay = play([answering(status=303, method="POST", Location="/y")])
+        replay = play([answering(text="<html>", status=303, method="POST", Location="/y")])
         assert open_host(replay.url).post("/x", follow_redirects=False) == {}
 
 
@@ -308,7 +330,9 @@ class TestRetries:
             open_host(replay.url).get("/x", dict)
         assert raised.value.retry_after == 31 and naps == []
 
-    @pytest.mark.parametrize("value", ["soon", "-1", "", "Mon, 99 Foo 99999999999999999999 00:00:00 GMT"])
+    @pytest.mark.parametrize(
+        "value", ["soon", "-1", "", "Mon, 99 Foo 99999999999999999999 00:00:00 GMT", ", 2 Jan , 12.30 Z"]
+    )
     def test_retry_after_that_is_none(self, value: str, play: Any, naps: List[float]) -> None:
         replay = play([answering(status=429, Retry_After=value), answering()])
         open_host(replay.url).get("/x", dict)
@@ -369,6 +393,10 @@ class TestFailures:
 
     def test_the_public_host_is_gone(self, dead_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(H2o, "url", f"http://127.0.0.1:{dead_port}")
+        with pytest.raises(RequestFailedError) as raised:
+            Host(H2o.__name__, {"retries": 0}).get("/x", dict)
+        assert "the public host is gone" not in str(raised.value)  # it is another that was set
+        monkeypatch.setattr(H2o, "_public_url", H2o.url)
         with pytest.raises(RequestFailedError, match="Connection refused; the public host is gone"):
             Host(H2o.__name__, {"retries": 0}).get("/x", dict)
 
@@ -400,9 +428,10 @@ class TestFailures:
                 open_host(f"http://127.0.0.1:{server.getsockname()[1]}", retries=0).get("/x", dict)
             thread.join()
 
-    def test_http_where_https_was_meant(self, play: Any) -> None:
+    def test_http_where_https_was_meant(self, play: Any, naps: List[float]) -> None:
         with pytest.raises(RequestFailedError, match="^H2o: no answer: .*SSL"):
             open_host(play([]).url.replace("http:", "https:")).get("/x", dict)
+        assert naps == []  # a certificate does not get better
 
 
 FRAMINGS: Dict[str, Dict[str, str]] = {
@@ -521,6 +550,7 @@ def test_join_keeps_what_had_come() -> None:
 def test_segment() -> None:
     assert segment("6b00067043e8d70aef4d5530") == "6b00067043e8d70aef4d5530"
     assert segment("a/../b?c#d\r\n") == "a%2F..%2Fb%3Fc%23d%0D%0A"
+    assert segment("\ud800") == "%ED%A0%80"
     for text in ("", ".", ".."):
         with pytest.raises(ResponseFormatError):
             segment(text)

@@ -97,6 +97,7 @@ def test_auth_comes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> N
         ((1, 2.5), (1, 2.5)),
         ([1, 2], (1, 2)),
         (float("inf"), (2e6, 2e6)),
+        (10**400, (2e6, 2e6)),
     ],
 )
 def test_timeout(value: Any, timeout: Any) -> None:
@@ -148,6 +149,9 @@ WRONG = [
     ("cookies", {"a": f"{SECRET}\n"}, ValueError),
     ("headers", [("a", SECRET)], TypeError),
     ("headers", {"a": None}, TypeError),
+    ("headers", {"a:b": "c"}, ValueError),
+    ("headers", {"": "c"}, ValueError),
+    ("headers", {"\xe9": "c"}, ValueError),
     ("headers", {"a": f"{SECRET}\r\nb: c"}, ValueError),
     ("headers", {"a": f"{SECRET}Ж"}, ValueError),
     ("proxy", 8080, TypeError),
@@ -221,6 +225,12 @@ def with_cookie() -> requests.Session:
     return session
 
 
+def with_header() -> requests.Session:
+    session = requests.Session()
+    session.headers["Authorization"] = "a"
+    return session
+
+
 @pytest.mark.parametrize(
     "login",
     [
@@ -230,6 +240,7 @@ def with_cookie() -> requests.Session:
         {"headers": {"authorization": "a"}},
         {"headers": {"Cookie": "a=b"}},
         {"session": with_cookie()},
+        {"session": with_header()},
     ],
 )
 def test_a_login_of_any_kind_will_do(login: Any) -> None:

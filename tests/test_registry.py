@@ -96,12 +96,15 @@ class TestOtherDistributions:
     @pytest.fixture(autouse=True)
     def offered(self, monkeypatch: pytest.MonkeyPatch) -> None:
         module = ModuleType("theirs.Theirs")
+        module.__dict__.update(url="", model=[], models={}, supports_stream=True, needs_auth=False, working=True)
         module._create_completion = lambda *_, **__: iter("ab")  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "theirs.Empty", ModuleType("theirs.Empty"))
         monkeypatch.setitem(sys.modules, "theirs", ModuleType("theirs"))
         monkeypatch.setitem(sys.modules, "theirs.Theirs", module)
         entry_points = [
             EntryPoint("Theirs", "theirs.Theirs", registry.ENTRY_POINTS),
             EntryPoint("Broken", "no_such_module", registry.ENTRY_POINTS),
+            EntryPoint("Empty", "theirs.Empty", registry.ENTRY_POINTS),
             EntryPoint("H2o", "no_such_module", registry.ENTRY_POINTS),
         ]
         if sys.version_info >= (3, 10):
@@ -110,7 +113,7 @@ class TestOtherDistributions:
             monkeypatch.setattr(registry, "entry_points", lambda: {registry.ENTRY_POINTS: entry_points})
 
     def test_they_are_found(self) -> None:
-        assert registry.names() == ["Broken", *NAMES, "Theirs"]
+        assert registry.names() == ["Broken", "Echo", "Empty", *NAMES[1:], "Theirs"]
         theirs = Provider.Theirs
         assert theirs is registry.get("Theirs") is theirs.Theirs
         assert list(theirs.create_completion("", [])) == ["a", "b"]
@@ -118,10 +121,15 @@ class TestOtherDistributions:
     def test_one_that_cannot_be_imported(self, caplog: pytest.LogCaptureFixture) -> None:
         with pytest.raises(ImportError):
             registry.get("Broken")
-        assert list(registry.all()) == [*NAMES, "Theirs"]
-        assert [record.getMessage() for record in caplog.records] == [
-            "The provider Broken cannot be imported: No module named 'no_such_module'"
+        with pytest.raises(TypeError, match="theirs.Empty is no provider: it lacks url, model, "):
+            registry.get("Empty")
+        assert list(registry.all()) == Provider.__all__ == [*NAMES, "Theirs"]
+        assert [record.getMessage()[:44] for record in caplog.records[:2]] == [
+            "The provider Broken cannot be imported: No m",
+            "The provider Empty cannot be imported: their",
         ]
+        assert [name for name, _ in inspect.getmembers(Provider)] == [*NAMES, "Theirs"]
+        assert not hasattr(Provider, "Broken") and not hasattr(Provider, "Empty")
 
     def test_a_built_in_one_comes_first(self) -> None:
         assert registry.get("H2o") is sys.modules["g4f_legacy.Provider.H2o"]
@@ -135,7 +143,7 @@ class TestClassDays:
 
     @pytest.mark.parametrize("models, expected", [(["gpt-4"], [False, True]), (["gpt-3.5-turbo", "x"], [True, False])])
     def test_supports(self, models: List[str], expected: List[bool]) -> None:
-        module: Any = registry.adopt(ModuleType("x.Y"))
+        module: Any = registry.ProviderModule("x.Y")
         module.model = models
         assert [module.supports_gpt_35_turbo, module.supports_gpt_4] == expected
 

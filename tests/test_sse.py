@@ -16,6 +16,7 @@ LINES = {
     "CRLF cut with an empty piece between": ([b"a\r", b"", b"\nb"], [b"a", b"b"]),
     "CR at a piece's end, then no LF": ([b"a\r", b"b"], [b"a", b"b"]),
     "CR CR": ([b"a\r\rb"], [b"a", b"", b"b"]),
+    "CRLF cut, then LF": ([b"a\r", b"\n", b"\nb"], [b"a", b"", b"b"]),
     "CR, then CRLF cut": ([b"a\r\r", b"\n"], [b"a", b""]),
     "LF CR is two ends": ([b"a\n\rb"], [b"a", b"", b"b"]),
     "CRLF LF cut after CR": ([b"a\r", b"\n\nb"], [b"a", b"", b"b"]),
@@ -123,6 +124,12 @@ def test_an_event_that_is_too_long() -> None:
     line = b"data:" + b"x" * (sse.LONGEST // 2) + b"\n"
     with pytest.raises(ResponseFormatError, match="an event of more than 1048576 bytes"):
         list(sse.events([line, line, line]))
+
+
+def test_a_long_stream_of_short_lines_and_events() -> None:
+    piece = b"data: " + b"x" * 100_000
+    pieces = [piece[:50_000], piece[50_000:] + b"\n\n"] * 30
+    assert sum(len(event.data) for event in sse.events(pieces)) == 3_000_000
 
 
 def test_nothing_is_read_ahead() -> None:

@@ -41,6 +41,7 @@ def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> It
 
 def _converse(model: str, messages: list, kwargs: Dict[str, Any]) -> Iterator[str]:
     with Host(__name__, kwargs) as host:
+        host.log_in()
         model_id, prompt, parameters = host.model_id(model), format_prompt(messages), host.parameters
         options = {
             "id": parameters.pop("id", None) or str(uuid4()),
@@ -96,9 +97,8 @@ def _tokens(answers: Iterable[Dict[str, Any]]) -> Iterator[str]:
                 kind = RateLimitError if answer.get("error_type") == "overloaded" else GenerationError
                 raise kind(message_of(answer) or "an error without a message")
             text = field(answer, "token.text", str)
-            if answer["token"].get("special"):
-                ended = True
-            else:
+            ended = bool(answer["token"].get("special"))
+            if not ended:
                 yield text
             if answer.get("generated_text") is not None:
                 return

@@ -3,12 +3,11 @@
 Its oddity: reading events uses them up, and a finished message has none left; what they lack is in the message itself.
 """
 
-import re
 import time
 from typing import Any, Dict, Generator, Iterable, Iterator, List
 
 from ..document import documents, field, message_of, rest_of
-from ..errors import GenerationError, RequestFailedError, StreamInterruptedError
+from ..errors import GenerationError, RequestFailedError, ResponseFormatError, StreamInterruptedError
 from ..host import Host, join, log
 from ..params import describe
 from ..prompt import as_one_message
@@ -57,8 +56,7 @@ def _converse(model: str, messages: list, kwargs: Dict[str, Any]) -> Iterator[st
 
 
 def _open(kwargs: Dict[str, Any]) -> Host:
-    host = Host(__name__, kwargs)
-    host.base_url = re.sub(r"(/api)?/chat$", "", host.base_url)  # a page's address; the API is beside it
+    host = Host(__name__, kwargs, page=r"(/api)?/chat")  # the API is beside the page
     host.log_in("__Secure-" * host.base_url.startswith("https:") + "next-auth.session-token")
     return host
 
@@ -67,13 +65,13 @@ def _answer(host: Host, message: Dict[str, str]) -> Iterator[str]:
     """The tokens of the events, then what they lack of the message's whole text."""
     came: List[str] = []
     try:
-        with host.stream("/api/chat/events", params=message) as pieces:
+        with host.stream("/api/chat/events", params=message, retries=0) as pieces:
             whole = yield from _tokens(documents(pieces), came)
-    except StreamInterruptedError as interruption:
+    except (RequestFailedError, ResponseFormatError, StreamInterruptedError) as interruption:
         log.info("OpenAssistant: %s; asking for the message", interruption.args[0])
         try:
             whole = _finished_text(host, message)
-        except RequestFailedError as error:
+        except (RequestFailedError, ResponseFormatError) as error:
             raise interruption from error
     if rest := rest_of(whole, "".join(came)):
         yield rest

@@ -18,14 +18,14 @@ class _Package(ModuleType):
 
 def __getattr__(name: str) -> Any:
     if name == "__all__":
-        return registry.names()
+        return list(registry.all())
     if name == "__providers__":
         return list(registry.all().values())
     if name.startswith("__"):
         raise AttributeError(name)
     try:
         return registry.get(name)
-    except ProviderNotFoundError as error:
+    except (ProviderNotFoundError, ImportError, TypeError) as error:
         raise AttributeError(str(error)) from error
 
 

@@ -64,7 +64,7 @@ def running(app: Any, host: str = "127.0.0.1", port: int = 0, threads: int = THR
         sockets=[listener],
         threads=threads,
         connection_limit=_CONNECTIONS,
-        max_request_body_size=LARGEST_BODY,
+        max_request_body_size=2 * LARGEST_BODY,  # so that the application can refuse what is too large itself
         channel_request_lookahead=1,  # so that it notices when a client hangs up
         log_socket_errors=False,
         ident="g4f_legacy",
@@ -76,6 +76,7 @@ def running(app: Any, host: str = "127.0.0.1", port: int = 0, threads: int = THR
     try:
         yield f"http://[{name}]:{real_port}" if family == socket.AF_INET6 else f"http://{name}:{real_port}"
     finally:
+        getattr(app, "extensions", {}).get("g4f_legacy", lambda: None)()
         over.set()
         server.trigger.pull_trigger()  # wakes it
         thread.join()

@@ -55,6 +55,7 @@ def create_app(
     app.register_blueprint(h2o.blueprint(behind))
     app.register_blueprint(open_assistant.blueprint(behind, token))
     app.register_blueprint(openai.blueprint(behind))
+    app.extensions["g4f_legacy"] = behind.stop
     app.register_error_handler(HTTPException, _explain)
     return app
 

@@ -40,12 +40,16 @@ class Engine:
         self._options = dict(options)
         read_options(provider, options)
 
+    def stop(self) -> None:
+        """Ends all completions."""
+        self._slots.stop()
+
     @property
     def models(self) -> List[str]:
         """What clients can ask for: the one model, or those that the provider lists, by both of their names."""
         if self.model:
             return [self.model]
-        return list(dict.fromkeys([*self.provider.model, *self.provider.models.values()]))
+        return list(dict.fromkeys([*self.provider.model, *self.provider.models.values()])) or ["default"]
 
     def start(self, model: str, messages: List[Dict[str, str]], parameters: Mapping[str, Any]) -> "Answer":
         """Prepares a completion; it begins when the answer is read.
@@ -168,6 +172,10 @@ class _Slots:
             waiting = self._answers[self._count :]
             return (waiting.index(answer) + 1, len(waiting)) if answer in waiting else None
 
+    def stop(self) -> None:
+        for answer in list(self._answers):
+            answer.stop()
+
     def leave(self, answer: Answer) -> None:
         with self._changed:
             self._answers.remove(answer)
@@ -178,4 +186,6 @@ def status_of(error: Exception) -> int:
     """The HTTP status that tells a client about an engine's error before the first token."""
     if isinstance(error, RateLimitError):
         return 429
-    return 502 if isinstance(error, ProviderError) else 400
+    if isinstance(error, ProviderError):
+        return 502
+    return 400 if isinstance(error, (TypeError, ValueError)) else 500

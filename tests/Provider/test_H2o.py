@@ -1,5 +1,8 @@
 import json
 import logging
+import subprocess
+import sys
+import threading
 from typing import Any, Dict, List, Optional, Tuple
 
 import pytest
@@ -262,6 +265,16 @@ class TestSession:
         session.get(replay.url)  # it was not closed
 
 
+@pytest.mark.parametrize(
+    "auth, name, value",
+    [("sid=mine; b=c", "cookie", "sid=mine; b=c"), ("token-text", "authorization", "Bearer token-text")],
+)
+def test_auth(auth: str, name: str, value: str, play: Any) -> None:
+    replay = play(load("h2o/hello"))
+    assert ask(replay.url, auth=auth) == (WHOLE, None)
+    assert replay.sent[0].headers[name] == value
+
+
 class TestLeavingEarly:
     def play(self, play: Any) -> Replay:
         exchanges = load("h2o/hello")
@@ -292,6 +305,29 @@ class TestLeavingEarly:
         next(tokens)
         with pytest.raises(KeyboardInterrupt):
             tokens.throw(KeyboardInterrupt)
+        assert replay.steps == self.stopped
+
+    def test_a_host_that_falls_silent_is_left_early_too(self, play: Any) -> None:
+        exchanges = load("h2o/hello")
+        path = exchanges[3]["request"]["path"]
+        over = threading.Event()
+        exchanges[3]["response"]["chunks"] = ['data:{"token":{"text":"one"}}\n\n', lambda: over.wait(9)]
+        replay = play([*exchanges, exchange("POST", f"{path}/stop-generating", content_length="0")])
+        tokens, error = ask(replay.url, timeout=(5, 0.3))
+        over.set()
+        assert tokens == ["one"] and type(error) is StreamInterruptedError
+        assert replay.steps == self.stopped
+
+    def test_the_process_ends(self, play: Any) -> None:
+        replay = self.play(play)
+        script = """
+import sys
+from g4f_legacy.Provider import H2o
+tokens = H2o._create_completion("", [{"role": "user", "content": "hello"}], True, base_url=sys.argv[1])
+next(tokens)
+"""
+        done = subprocess.run([sys.executable, "-c", script, replay.url], timeout=30, stderr=subprocess.PIPE)
+        assert (done.returncode, done.stderr) == (0, b"")
         assert replay.steps == self.stopped
 
     def test_a_failing_clean_up_is_logged_and_not_raised(self, play: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -376,6 +412,18 @@ class TestEnd:
     def test_a_special_token_in_the_middle_loses_nothing(self, play: Any) -> None:
         chunks = self.event("a"), self.event("<unk>", special=True), self.event("b", generated="ab")
         assert self.ask(play, *chunks) == (["a", "b"], None)
+
+    @pytest.mark.parametrize("ended", ["complete", "aborted"])
+    def test_a_special_token_with_text_behind_it_is_no_end(self, ended: str, play: Any) -> None:
+        tokens, error = self.ask(play, self.event("<s>", special=True), self.event("a"), ended=ended)
+        assert tokens == ["a"] and type(error) is StreamInterruptedError
+
+    def test_generated_text_that_is_empty(self, play: Any) -> None:
+        assert self.ask(play, self.event("a", generated=""), ended="aborted") == (["a"], None)
+
+    def test_an_error_that_is_none(self, play: Any) -> None:
+        event = self.event("a", generated="a").replace("data:{", 'data:{"error":null,')
+        assert self.ask(play, event) == (["a"], None)
 
     def test_generated_text_then_a_cut(self, play: Any) -> None:
         assert self.ask(play, self.event("a", generated="a"), ended="aborted") == (["a"], None)

@@ -129,6 +129,14 @@ def test_base_url_forms(suffix: str, play: Any) -> None:
     assert ask(play(exchanges).url + suffix) == (WHOLE, None)
 
 
+@pytest.mark.parametrize("url", ["http://chat", "http://api/chat", "http://u:pw@chat/chat"])
+def test_a_host_that_is_called_chat(url: str, responses: Any) -> None:
+    host = "api" if "api" in url else "chat"
+    responses.post(f"http://{host}/api/chat", status=403)
+    assert type(ask(url)[1]) is AuthenticationError
+    assert len(responses.calls) == 1
+
+
 def test_parameters(play: Any) -> None:
     replay = play(load("open_assistant/hello"))
     ask(
@@ -301,6 +309,18 @@ class TestNothingIsLost:
         assert error.args == ("the answer broke off: Connection reset by peer",)
         assert type(error.__cause__) is RequestFailedError
 
+    @pytest.mark.parametrize("status", [0, 502])
+    def test_events_are_asked_for_once(self, status: int, play: Any) -> None:
+        replay = self.play(play, [], ["Hello"])
+        replay._left[3]["response"]["status"] = status
+        assert ask(replay.url, retries=2) == (["Hello"], None)
+        assert replay.steps == RECOVERED
+
+    def test_a_page_instead_of_events(self, play: Any) -> None:
+        replay = self.play(play, ["<html>"], ["Hello"])
+        replay._left[3]["response"]["headers"].append(["content-type", "text/html"])
+        assert ask(replay.url) == (["Hello"], None)
+
     def test_unknown_events_are_skipped(self, play: Any) -> None:
         events = [self.event(event_type=kind) for kind in ("plugin_intermediate", "safe_prompt", "new", None)]
         replay = self.play(play, [": ping - now\r\n\r\n", *events, self.message("Hello")], [])
@@ -320,7 +340,7 @@ class TestNothingIsLost:
         tokens, error = ask(replay.url)
         assert tokens == [] and type(error) is kind
         assert message is None or error.args == (message,)
-        assert replay.steps == STEPS
+        assert replay.steps == (STEPS if kind is GenerationError else RECOVERED)
 
 
 def test_leaving_early_deletes_the_chat(play: Any) -> None:

@@ -84,12 +84,22 @@ class TestToken:
         assert requests.get(serve("Echo", token="s3cr3t")).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/v1/chat/completions", "/conversation", "/api/chat/prompter_message"])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/chat/prompter_message"])
 def test_bodies_are_limited(path: str, serve: Any) -> None:
+    url = serve("Echo")
+    cookies = {"next-auth.session-token": "a"}
+    answer = requests.post(url + path, data="x" * (1024 * 1024 + 1), cookies=cookies)
+    assert answer.status_code == 413
+    assert "Request Entity Too Large" in str(answer.json()["error"])
+    assert requests.post(url + path, data="x" * 1024 * 1024, cookies=cookies).status_code in (400, 500)
+
+
+def test_a_body_is_refused_before_it_is_sent(serve: Any) -> None:
     url = serve("Echo")
     address = urlsplit(url)
     with socket.create_connection((str(address.hostname), address.port or 0)) as connection:
-        connection.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1048577\r\n\r\n".encode())
+        connection.sendall(b"POST /settings HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n")
+        connection.settimeout(5)
         assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
     assert requests.get(f"{url}/v1/models").status_code == 200
 
