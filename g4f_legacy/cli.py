@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import sys
+import threading
 from contextlib import ExitStack, suppress
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -134,8 +135,7 @@ def _options(arguments: argparse.Namespace) -> Dict[str, Any]:
 
 
 def _ask(arguments: argparse.Namespace) -> None:
-    parts = ["" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read().rstrip("\n"), arguments.prompt or ""]
-    prompt = "\n\n".join(filter(None, parts))
+    prompt = "\n\n".join(filter(None, [_piped(), arguments.prompt]))
     if not prompt.strip():
         raise ValueError("there is nothing to ask: give a PROMPT, or pipe one in")
     messages = [{"role": "system", "content": arguments.system}] if arguments.system else []
@@ -159,6 +159,19 @@ def _ask(arguments: argparse.Namespace) -> None:
                 tokens.close()
             if sys.stdout and sys.stdout.isatty():
                 print()
+
+
+def _piped() -> str:
+    """What stdin holds, unless it is a terminal. It is read to its end, which may not come: that is said."""
+    if sys.stdin is None or sys.stdin.isatty():
+        return ""
+    notice = threading.Timer(3, _say, ["Waiting for the end of stdin. (If it holds nothing to ask: </dev/null.)"])
+    notice.daemon = True
+    notice.start()
+    try:
+        return sys.stdin.read().rstrip("\n")
+    finally:
+        notice.cancel()
 
 
 def _providers(arguments: argparse.Namespace) -> None:

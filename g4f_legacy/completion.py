@@ -1,6 +1,6 @@
 """`ChatCompletion`: chooses a provider, checks the call, and joins or hands on the tokens."""
 
-from typing import Any, Coroutine, Generator, Mapping, Optional, Sequence, Union
+from typing import Any, Coroutine, Generator, Literal, Mapping, Optional, Sequence, Union, overload
 
 from . import registry
 from .aio import AsyncCompletion
@@ -15,6 +15,40 @@ Tokens = Generator[str, None, None]
 
 class ChatCompletion:
     """One answer of a model to a conversation."""
+
+    @overload
+    @staticmethod
+    def create(
+        model: Union[str, Model, None],
+        messages: Sequence[Mapping[str, Any]],
+        provider: Any = None,
+        stream: Literal[False] = False,
+        auth: Optional[Union[str, bool]] = None,
+        **kwargs: Any,
+    ) -> str: ...
+
+    @overload
+    @staticmethod
+    def create(
+        model: Union[str, Model, None],
+        messages: Sequence[Mapping[str, Any]],
+        provider: Any = None,
+        *,
+        stream: Literal[True],
+        auth: Optional[Union[str, bool]] = None,
+        **kwargs: Any,
+    ) -> Tokens: ...
+
+    @overload
+    @staticmethod
+    def create(
+        model: Union[str, Model, None],
+        messages: Sequence[Mapping[str, Any]],
+        provider: Any,
+        stream: bool,
+        auth: Optional[Union[str, bool]] = None,
+        **kwargs: Any,
+    ) -> Union[str, Tokens]: ...
 
     @staticmethod
     def create(

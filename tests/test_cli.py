@@ -232,6 +232,12 @@ class TestAsk:
         assert {name: body["parameters"][name] for name in expected} == expected
         assert body["options"]["id"] == "a"
 
+    def test_a_pipe_that_does_not_end_is_said(self) -> None:
+        process = start("ask", "Hello")
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith(b"Waiting for the end of stdin.")
+        assert process.communicate(b"in", timeout=30)[0] == b"in\n\nHello"
+
     def test_auth(self, play: Any) -> None:
         replay = play(load("open_assistant/hello"))
         assert run("ask", "-p", "OpenAssistant", "--base-url", replay.url, "--auth", "session-token", "x")[:2] == (
