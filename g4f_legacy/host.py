@@ -5,7 +5,6 @@ explicit login, redirects to another origin, bodies that `iter_lines` and `iter_
 break in the middle of a stream.
 """
 
-import atexit
 import logging
 import re
 import sys
@@ -13,17 +12,18 @@ from contextlib import contextmanager
 from copy import copy
 from itertools import chain
 from types import TracebackType
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple, Type, TypeVar
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple, Type, TypeVar
 from urllib.parse import quote, urlsplit
 
 import requests
 from requests.cookies import RequestsCookieJar
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+from urllib3.exceptions import HTTPError
 
 from .body import beginning, finish, pieces, read, socket_of
 from .document import excerpt, parse
 from .errors import ProviderError, RequestFailedError, ResponseFormatError
 from .failures import address, is_passing, redirect_target, refused, unanswered
+from .leaving import leaving
 from .options import has_login, read_options
 from .running import breakable, pause
 from .session import is_loopback, keep_login, new_session
@@ -40,15 +40,6 @@ CLEAN_UP_TIMEOUT = 5.0
 """Seconds that a clean-up may wait for the host."""
 
 _MOST_REDIRECTS = 5
-
-_to_leave: List[Callable[[], None]] = []  # what is to be cleaned up still
-
-
-@atexit.register
-def _leave_everything() -> None:
-    """Ends what is under way when the process ends: a generator that is left to the interpreter is closed too late."""
-    for leave in list(_to_leave):
-        leave()
 
 
 class Host:
@@ -197,25 +188,12 @@ class Host:
             stop: a path to POST to first when the caller leaves early, so that the host stops generating.
         """
 
-        def leave(early: bool = True) -> None:
-            if leave in _to_leave:
-                _to_leave.remove(leave)
-                if stop and early:
-                    self._clean_up("POST", stop)
-                self._clean_up("DELETE", path, params)
+        def stop_generating() -> None:
+            if stop:
+                self._clean_up("POST", stop)
 
-        _to_leave.append(leave)
-        early = False
-        try:
+        with leaving(stop_generating, lambda: self._clean_up("DELETE", path, params)):
             yield
-        except ProviderError as error:
-            early = isinstance(error.__cause__, ReadTimeoutError)  # it was we who gave up
-            raise
-        except BaseException:
-            early = True
-            raise
-        finally:
-            leave(early)
 
     def _clean_up(self, method: str, path: str, params: Optional[Dict[str, str]] = None) -> None:
         connect, silence = self._options.timeout

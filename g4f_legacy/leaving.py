@@ -1,0 +1,47 @@
+"""What a completion leaves behind on its host is cleaned up, however it ends: also when the whole process does."""
+
+import atexit
+from contextlib import contextmanager
+from typing import Any, Callable, Iterator, List
+
+from urllib3.exceptions import ReadTimeoutError
+
+from .errors import ProviderError
+
+_to_leave: List[Callable[[], None]] = []
+
+
+@contextmanager
+def leaving(stop: Callable[[], Any], delete: Callable[[], Any]) -> Iterator[None]:
+    """Calls `delete` when the block is left, and `stop` before it when it is left early.
+
+    Early is: by the caller, who closes or interrupts; by us, because the host fell silent; or by the end of the
+    process. An error that the host reports has ended the completion there as well.
+    """
+
+    def leave(early: bool = True) -> None:
+        if leave in _to_leave:
+            _to_leave.remove(leave)
+            if early:
+                stop()
+            delete()
+
+    _to_leave.append(leave)
+    early = False
+    try:
+        yield
+    except ProviderError as error:
+        early = isinstance(error.__cause__, ReadTimeoutError)
+        raise
+    except BaseException:
+        early = True
+        raise
+    finally:
+        leave(early)
+
+
+@atexit.register
+def _leave_everything() -> None:
+    # A generator that is left to the interpreter is closed when requests cannot be sent any more.
+    for leave in list(_to_leave):
+        leave()

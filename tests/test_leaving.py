@@ -1,0 +1,46 @@
+import subprocess
+import sys
+from typing import Any, List
+
+import pytest
+from urllib3.exceptions import ReadTimeoutError
+
+from g4f_legacy.errors import GenerationError, StreamInterruptedError
+from g4f_legacy.leaving import leaving
+
+
+def left_by(error: Any) -> List[str]:
+    calls: List[str] = []
+    try:
+        with leaving(lambda: calls.append("stop"), lambda: calls.append("delete")):
+            if error:
+                raise error
+    except BaseException as raised:
+        assert raised is error
+    return calls
+
+
+def silence() -> StreamInterruptedError:
+    error = StreamInterruptedError("nothing came")
+    error.__cause__ = ReadTimeoutError(None, "/", "timed out")  # type: ignore[arg-type]
+    return error
+
+
+@pytest.mark.parametrize("error", [None, GenerationError("x"), StreamInterruptedError("x")])
+def test_the_host_ended_it(error: Any) -> None:
+    assert left_by(error) == ["delete"]
+
+
+@pytest.mark.parametrize("error", [GeneratorExit(), KeyboardInterrupt(), ZeroDivisionError(), silence()])
+def test_it_is_left_early(error: Any) -> None:
+    assert left_by(error) == ["stop", "delete"]
+
+
+def test_the_process_ends() -> None:
+    script = """
+from g4f_legacy.leaving import leaving
+block = leaving(lambda: print("stop"), lambda: print("delete"))
+block.__enter__()
+"""
+    done = subprocess.run([sys.executable, "-c", script], check=True, timeout=30, stdout=subprocess.PIPE)
+    assert done.stdout.split() == [b"stop", b"delete"]
