@@ -77,8 +77,7 @@ def running(app: Any, host: str = "127.0.0.1", port: int = 0, threads: int = THR
         yield f"http://[{name}]:{real_port}" if family == socket.AF_INET6 else f"http://{name}:{real_port}"
     finally:
         getattr(app, "extensions", {}).get("g4f_legacy", lambda: None)()
-        over.set()
-        server.trigger.pull_trigger()  # wakes it
+        server.trigger.pull_trigger(over.set)  # wakes the thread, which closes the trigger only after that
         thread.join()
 
 
