@@ -118,7 +118,8 @@ class TestInABrowser:
         browser.find_element("id", "token").send_keys("s3cr3t")
         browser.find_element("id", "message").send_keys("y")
         browser.find_element("id", "send").click()
-        self.wait(browser, lambda: self.said(browser, "assistant")[-1] == "a")
+        self.wait(browser, lambda: self.is_done(browser) and self.said(browser, "assistant")[-1] == "a")
+        assert len(self.said(browser, "error")) == 1  # of the first try alone
 
     def test_it_fits_a_phone(self, browser: Any, serve: Any, tmp_path: Path) -> None:
         browser.get(serve(engine("a")))
