@@ -9,17 +9,15 @@ import logging
 import re
 import sys
 from contextlib import contextmanager
-from copy import copy
-from itertools import chain
 from types import TracebackType
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple, Type, TypeVar
 from urllib.parse import quote, urlsplit
 
 import requests
-from requests.cookies import RequestsCookieJar
 from urllib3.exceptions import HTTPError
 
 from .body import beginning, finish, pieces, read, socket_of
+from .cookies import Cookies
 from .document import excerpt, parse
 from .errors import ProviderError, RequestFailedError, ResponseFormatError
 from .failures import address, is_passing, redirect_target, refused, unanswered
@@ -74,12 +72,7 @@ class Host:
         self.silence = options.timeout[1]
         self._login: Dict[str, str] = {}
         self._session = new_session() if options.session is None else options.session
-        self._given_cookies = RequestsCookieJar()
-        if isinstance(options.cookies, dict):
-            for name, value in options.cookies.items():
-                self._set_cookie(name, value)
-        else:
-            self._given_cookies.update(options.cookies)
+        self._cookies = Cookies(self.base_url, self._session.cookies, options.cookies)
 
     def __repr__(self) -> str:
         return f"<Host of {self._name} at {self.base_url}>"
@@ -103,8 +96,7 @@ class Host:
     @property
     def knows_session(self) -> bool:
         """Whether the session has a cookie of this host already: the caller's, and it has been here before."""
-        cookies = self._over_http(self._session.cookies)
-        return "Cookie" in requests.Request("GET", f"{self.base_url}/", cookies=cookies).prepare().headers
+        return self._cookies.know_the_host
 
     def log_in(self, cookie: str = "") -> None:
         """Sends `auth`, if there is one, with every request: a cookie text as cookies, a bare token as the cookie of
@@ -112,21 +104,11 @@ class Host:
         auth = self.auth or ""
         if "=" in auth.rstrip("="):  # a bare token may end with padding
             for name, _, value in (pair.strip().partition("=") for pair in auth.strip("; ").split(";")):
-                self._set_cookie(name, value)
+                self._cookies.set(name, value)
         elif auth and cookie:
-            self._set_cookie(cookie, auth)
+            self._cookies.set(cookie, auth)
         elif auth:
             self._login["Authorization"] = f"Bearer {auth}"
-
-    def _set_cookie(self, name: str, value: str) -> None:
-        self._given_cookies.set(name, value, domain=self._cookie_domain)
-
-    @property
-    def _cookie_domain(self) -> str:
-        """The host as http.cookiejar has it, so that a cookie of one name goes once."""
-        url = requests.Request("GET", self.base_url).prepare().url
-        host = re.sub(r":\d+$", "", urlsplit(str(url)).netloc).lower()
-        return host if "." in host else f"{host}.local"
 
     def visit(self, path: str) -> None:
         """Fetches a page, for the cookies that come with it. Raises as `get`, but for the shape."""
@@ -239,7 +221,7 @@ class Host:
         request["timeout"] = timeout = timeout or self._options.timeout
         for _ in range(_MOST_REDIRECTS):
             try:
-                response = self._session.request(method, url, cookies=self._cookies(), **request)
+                response = self._session.request(method, url, cookies=self._cookies.to_send(), **request)
             except (OSError, HTTPError, ValueError) as error:
                 failure = unanswered(error, *timeout)
                 if not self._provider.working and self._options.base_url == getattr(
@@ -269,20 +251,6 @@ class Host:
             proxies = {"no_proxy": hostname}
         auth = options.basic_auth or self._session.auth or (keep_login if has_login(options) else None)
         return {"stream": True, "allow_redirects": False, "proxies": proxies, "auth": auth, "verify": options.verify}
-
-    def _cookies(self) -> RequestsCookieJar:
-        return self._over_http(chain(self._session.cookies, self._given_cookies))
-
-    def _over_http(self, cookies: Iterable[Any]) -> RequestsCookieJar:
-        """Lets cookies marked Secure go over plain http too, where that is the address that was given: chat-ui marks
-        its session cookie so, and without it every request is a new visitor's."""
-        jar = RequestsCookieJar()
-        own = self._cookie_domain if self.base_url.startswith("http:") else None
-        for cookie in cookies:
-            cookie = copy(cookie)
-            cookie.secure = cookie.secure and cookie.domain != own
-            jar.set_cookie(cookie)
-        return jar
 
     def _tell(self, error: ProviderError, url: str) -> ProviderError:
         """Writes into an error which provider and address it comes from."""

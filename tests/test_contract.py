@@ -248,7 +248,9 @@ def test_every_check_is_proven() -> None:
 
 def test_the_arrows_point_one_way() -> None:
     """Who may import whom: each module only from those before it."""
-    order = "errors running sse document params prompt models options body failures session leaving host".split()
+    order = (
+        "errors running sse document params prompt models options body failures session cookies leaving host".split()
+    )
     order += "aio registry Provider completion check cli".split()
     package = Path(sys.modules["g4f_legacy"].__file__ or "").parent
     for path in package.glob("*.py"):
