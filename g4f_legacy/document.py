@@ -1,9 +1,8 @@
 """What hosts answer: JSON, taken apart with a word on what came instead of what was expected."""
 
 import json
-from typing import Any, Dict, Iterable, Iterator, Type, TypeVar, Union
+from typing import Any, Dict, List, Type, TypeVar, Union
 
-from . import sse
 from .errors import ResponseFormatError, StreamInterruptedError
 
 T = TypeVar("T")
@@ -33,23 +32,6 @@ def parse(text: Union[str, bytes], kind: Type[T]) -> T:
     return document
 
 
-def documents(pieces: Iterable[bytes]) -> Iterator[Dict[str, Any]]:
-    """Reads the JSON objects that the data of server-sent events hold.
-
-    Raises:
-        ResponseFormatError: as in `parse` and `sse.events`.
-        StreamInterruptedError: the stream ended in the middle of an object.
-    """
-    for event in sse.events(pieces):
-        try:
-            document = parse(event.data, dict)
-        except ResponseFormatError as error:
-            if event.terminated:
-                raise
-            raise StreamInterruptedError(f"the stream ended within an event: {excerpt(event.data)}") from error
-        yield document
-
-
 def field(document: Dict[str, Any], path: str, kind: Type[T]) -> T:
     """Takes the value at a path like ``"token.text"`` out of a JSON object.
 
@@ -69,6 +51,19 @@ def field(document: Dict[str, Any], path: str, kind: Type[T]) -> T:
     except RecursionError:
         found = "something nested too deeply to show"
     raise ResponseFormatError(f"expected {_NAMES[kind]} at {path!r}, but got {found}")
+
+
+def objects(document: Dict[str, Any], key: str) -> List[Dict[str, Any]]:
+    """Takes a list of objects out of a JSON object; an empty one where there is none, or null.
+
+    Raises:
+        ResponseFormatError: something else is there.
+    """
+    found = [] if document.get(key) is None else field(document, key, list)
+    for item in found:
+        if not isinstance(item, dict):
+            raise ResponseFormatError(f"expected JSON objects in {key!r}, but got {excerpt(str(item))}")
+    return found
 
 
 def rest_of(whole: str, came: str) -> str:

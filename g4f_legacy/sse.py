@@ -68,14 +68,17 @@ def lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
         yield b"".join(begun)
 
 
-def events(pieces: Iterable[bytes]) -> Iterator[Event]:
+def events(pieces: Iterable[bytes], beside: Optional[List[bytes]] = None) -> Iterator[Event]:
     """Makes events of bytes. Comments, unknown fields and events without data are skipped; the lines are UTF-8.
+
+    Args:
+        beside: lines with unknown fields are added to it, up to ``LONGEST`` bytes of them in the stream.
 
     Raises:
         ResponseFormatError: a line, or the data of one event, is longer than ``LONGEST``.
     """
     data: List[bytes] = []
-    length = 0
+    length = beside_length = 0
     kind = last_id = ""
     retry: Optional[int] = None
     first = True
@@ -103,6 +106,10 @@ def events(pieces: Iterable[bytes]) -> Iterator[Event]:
             last_id = _text(value)
         elif field == b"retry" and value.isdigit() and len(value) < 16:
             retry = int(value)
+        elif beside is not None and field not in (b"", b"id", b"retry"):
+            beside_length += len(line) + 1
+            if beside_length <= LONGEST:
+                beside.append(line)
     if data:
         yield Event(_text(b"\n".join(data)), kind or "message", last_id, retry, terminated=False)
 

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from g4f_legacy.document import LONGEST_MESSAGE, documents, excerpt, field, message_of, parse, rest_of
+from g4f_legacy.document import LONGEST_MESSAGE, excerpt, field, message_of, objects, parse, rest_of
 from g4f_legacy.errors import ResponseFormatError, StreamInterruptedError
 
 
@@ -29,26 +29,6 @@ def test_parse_what_is_no_json_object(text: Any, message: str) -> None:
     with pytest.raises(ResponseFormatError) as raised:
         parse(text, dict)
     assert message is None or raised.value.args == (message,)
-
-
-def test_documents() -> None:
-    assert list(documents([b'data:{"a":1}\n\n: ping\n\ndata: {"b":\ndata: 2}\n\n'])) == [{"a": 1}, {"b": 2}]
-
-
-def test_documents_of_a_stream_that_ends_within_one() -> None:
-    stream = documents([b'data:{"a":1}\n\ndata:{"a"'])
-    assert next(stream) == {"a": 1}
-    with pytest.raises(StreamInterruptedError, match="within an event"):
-        next(stream)
-
-
-def test_documents_without_the_last_blank_line() -> None:
-    assert list(documents([b'data:{"a":1}'])) == [{"a": 1}]
-
-
-def test_documents_that_are_malformed() -> None:
-    with pytest.raises(ResponseFormatError):
-        list(documents([b"data:{]\n\n"]))
 
 
 def test_field() -> None:
@@ -119,6 +99,17 @@ def test_rest_of(whole: str, came: str, rest: str) -> None:
 def test_rest_of_another_text() -> None:
     with pytest.raises(StreamInterruptedError):
         rest_of("Hello!", "Hel!")
+
+
+def test_objects() -> None:
+    assert objects({"a": [{}, {"b": 1}]}, "a") == [{}, {"b": 1}]
+    assert objects({"a": None}, "a") == objects({}, "a") == objects({"a": []}, "a") == []
+
+
+@pytest.mark.parametrize("value", [5, "text", {}, [5], [{}, None], [[]]])
+def test_objects_of_another_shape(value: Any) -> None:
+    with pytest.raises(ResponseFormatError, match="'a'"):
+        objects({"a": value}, "a")
 
 
 def test_excerpt() -> None:

@@ -4,14 +4,15 @@ A cookie, the terms, a conversation, the streamed answer, and the conversation d
 no special token comes; the last ordinary one carries `generated_text` instead.
 """
 
-from typing import Any, Dict, Iterable, Iterator
+from typing import Any, Dict, Iterator
 from uuid import uuid4
 
-from ..document import documents, excerpt, field, message_of
-from ..errors import GenerationError, RateLimitError, RequestFailedError, StreamInterruptedError
+from ..document import excerpt, field, message_of
+from ..errors import RequestFailedError
 from ..host import Host, join, segment
 from ..params import describe
 from ..prompt import format_prompt
+from ..stream import Answer, documents
 
 url = "https://gpt-gm.h2o.ai"
 model = ["falcon-40b", "falcon-7b", "llama-13b"]
@@ -54,7 +55,7 @@ def _converse(model: str, messages: list, kwargs: Dict[str, Any]) -> Iterator[st
         conversation = f"/conversation/{segment(_new_conversation(host, model_id))}"
         with host.deleting(conversation, stop=f"{conversation}/stop-generating"):
             with host.stream(conversation, json=body) as pieces:
-                yield from _tokens(documents(pieces))
+                yield from _tokens(Answer(documents(pieces)))
 
 
 def _new_conversation(host: Host, model_id: str) -> str:
@@ -89,24 +90,14 @@ def _accept_terms(host: Host, model_id: str) -> None:
         raise RequestFailedError(f"the terms were not accepted: {reason}", status=result.get("status", 200))
 
 
-def _tokens(answers: Iterable[Dict[str, Any]]) -> Iterator[str]:
-    ended = False
-    try:
-        for answer in answers:
-            if answer.get("error"):
-                kind = RateLimitError if answer.get("error_type") == "overloaded" else GenerationError
-                raise kind(message_of(answer) or "an error without a message")
-            text = field(answer, "token.text", str)
-            ended = bool(answer["token"].get("special"))
-            if not ended:
-                yield text
-            if answer.get("generated_text") is not None:
-                return
-    except StreamInterruptedError:
-        if not ended:
-            raise
-    if not ended:
-        raise StreamInterruptedError("the stream ended without an end mark")
+def _tokens(answer: Answer) -> Iterator[str]:
+    for event in answer:
+        text = field(event, "token.text", str)
+        answer.is_whole = bool(event["token"].get("special"))
+        if not answer.is_whole:
+            yield text
+        if event.get("generated_text") is not None:
+            return
 
 
 params = describe(__name__, _create_completion)

@@ -6,12 +6,13 @@ Its oddity: reading events uses them up, and a finished message has none left; w
 import time
 from typing import Any, Dict, Generator, Iterable, Iterator, List
 
-from ..document import documents, field, message_of, rest_of
+from ..document import field, message_of, rest_of
 from ..errors import GenerationError, RequestFailedError, ResponseFormatError, StreamInterruptedError
 from ..host import Host, join, log
 from ..params import describe
 from ..prompt import as_one_message
 from ..running import pause
+from ..stream import documents
 
 url = "https://open-assistant.io/chat"
 model = ["OA_SFT_Llama_30B_6"]

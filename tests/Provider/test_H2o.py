@@ -21,6 +21,7 @@ from g4f_legacy.errors import (
 from g4f_legacy.Provider import H2o
 
 THREE = ["Привет!", " Hello", " —"]
+NOTHING = "not a single event came: the host failed, or the prompt is too long for it"
 WHOLE = [*THREE, *' 你好| 👋,| I| am| a| *test*| model.|\nSecond| line:| data:| {"a":1}.'.split("|")]
 STEPS = ["GET /", "POST /settings", "POST /conversation", "POST /conversation/…", "DELETE /conversation/…"]
 
@@ -363,8 +364,8 @@ class TestMalformed:
     @pytest.mark.parametrize(
         "chunks, kind, message",
         [
-            ([], StreamInterruptedError, "the stream ended without an end mark"),
-            ([": ping\n\n"], StreamInterruptedError, "the stream ended without an end mark"),
+            ([], StreamInterruptedError, NOTHING),
+            ([": ping\n\n"], StreamInterruptedError, NOTHING),
             (["data:{}\n\n"], ResponseFormatError, "expected a text at 'token.text', but got '{}'"),
             (["data:[]\n\n"], ResponseFormatError, "expected a JSON object, but got '[]'"),
             (["data:nonsense\n\n"], ResponseFormatError, "expected JSON, but got 'nonsense'"),

@@ -1,0 +1,104 @@
+"""One streamed answer: from server-sent events to JSON objects, up to the end mark, and not past an error."""
+
+import re
+from contextlib import suppress
+from typing import Any, Dict, Iterable, Iterator, List
+
+from . import sse
+from .document import excerpt, message_of, parse
+from .errors import GenerationError, RateLimitError, ResponseFormatError, StreamInterruptedError
+
+DONE: Dict[str, Any] = {}
+"""Stands for the event ``[DONE]``, with which OpenAI-compatible servers end a stream."""
+
+
+def documents(pieces: Iterable[bytes]) -> Iterator[Dict[str, Any]]:
+    """Reads the JSON objects that the data of server-sent events hold; `DONE` stands for ``[DONE]``. Empty events are
+    skipped.
+
+    Some hosts write an object beside the events, or in their place: as a field ``error:`` (llama.cpp until late 2025),
+    over several lines (Gemini's errors), or as the whole body. It is given too.
+
+    Raises:
+        ResponseFormatError: something else than JSON objects came; as `sse.events`, too.
+        StreamInterruptedError: the stream ended in the middle of an object.
+    """
+    beside: List[bytes] = []
+    is_empty = True
+    for event in sse.events(pieces, beside):
+        data = event.data.strip()
+        is_empty = is_empty and not data
+        if beside:
+            yield from _objects(beside)
+            beside.clear()
+        if data == "[DONE]":
+            yield DONE
+        if data in ("", "[DONE]"):
+            continue
+        try:
+            document = parse(event.data, dict)
+        except ResponseFormatError as error:
+            if event.terminated:
+                raise
+            raise StreamInterruptedError(f"the stream ended within an event: {excerpt(event.data)}") from error
+        yield document
+    found = _objects(beside)
+    yield from found
+    if is_empty and beside and not found and not b"data".startswith(beside[0]):
+        raise ResponseFormatError(f"expected server-sent events, but got {excerpt(b' '.join(beside))}")
+
+
+def _objects(lines: List[bytes]) -> List[Dict[str, Any]]:
+    """What lines that are no events hold: an object, or a list of objects; nothing where they are something else."""
+    text = b"\n".join(lines).decode("utf-8", "replace")
+    error = re.search(r"^error:(.*)$", text, re.MULTILINE)
+    with suppress(ResponseFormatError):
+        found = parse(error.group(1) if error else text, object)
+        if error:
+            return [{"error": found}]
+        listed = found if isinstance(found, list) else [found]
+        return [item for item in listed if isinstance(item, dict)]
+    return [{"error": error.group(1)}] if error else []
+
+
+class Answer:
+    """The JSON objects of one answer, until it is whole.
+
+    Attributes:
+        is_whole (bool): to be set by who reads, once the protocol's end mark has come.
+    """
+
+    def __init__(self, found: Iterable[Dict[str, Any]]) -> None:
+        self.is_whole = False
+        self._found = found
+
+    def __iter__(self) -> Iterator[Dict[str, Any]]:
+        """Gives the objects up to `DONE`, or to the end of the stream when the answer is whole by then.
+
+        Raises:
+            GenerationError, RateLimitError: the host reports an error.
+            StreamInterruptedError: the stream ended or broke before the answer was whole.
+        """
+        is_empty = True
+        try:
+            for document in self._found:
+                if document is DONE:
+                    self.is_whole = not is_empty
+                    break
+                _check(document)
+                is_empty = False
+                yield document
+        except StreamInterruptedError:
+            if not self.is_whole:
+                raise
+        if is_empty:
+            raise StreamInterruptedError("not a single event came: the host failed, or the prompt is too long for it")
+        if not self.is_whole:
+            raise StreamInterruptedError("the stream ended without an end mark")
+
+
+def _check(document: Dict[str, Any]) -> None:
+    """Raises the error that an object reports, if it does: under ``error``, or as older vLLMs do."""
+    if document.get("error") not in (None, False, "") or document.get("object") == "error":
+        kind = RateLimitError if document.get("error_type") == "overloaded" else GenerationError
+        raise kind(message_of(document) or "an error without a message")
