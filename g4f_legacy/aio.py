@@ -4,7 +4,7 @@ from asyncio import CancelledError, wrap_future
 from contextlib import asynccontextmanager
 from typing import Any, AsyncIterator, Generator
 
-from .host import join
+from .stream import join
 from .running import END, Running
 
 

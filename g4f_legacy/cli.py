@@ -13,6 +13,7 @@ import g4f_legacy  # its names are imported when they are used: --help and --ver
 
 INTERRUPTED = 130
 
+_DEFAULT = "OpenAI where it is configured, else Echo"
 _ENDS = "exit codes: 0 done, 2 wrong usage, 3 login, 4 provider gone, 5 provider failed, 130 interrupted"
 
 
@@ -51,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
 
     ask = _command(commands, "ask", _ask, "ask a question; the answer is printed as it comes", "ask --local 'Hello'")
     ask.add_argument("prompt", metavar="PROMPT", nargs="?", help="the question; what stdin holds goes before it")
-    _host_options(ask, default="Echo")
+    _host_options(ask, default=_DEFAULT)
     ask.add_argument("-m", "--model", metavar="NAME", help="which model (default: the provider's first)")
     ask.add_argument("-s", "--system", metavar="TEXT", help="what the model is told beforehand")
     ask.add_argument("--no-stream", action="store_true", help="print the answer when it is whole")
@@ -70,9 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     serve = _command(commands, "serve", _serve, "run a server that speaks the protocols", "serve --engine Echo")
     serve.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="where to listen (default: %(default)s)")
     serve.add_argument("--port", type=_port, default=1337, help="0 is any that is free (default: %(default)s)")
-    serve.add_argument(
-        "--engine", default="Echo", metavar="NAME", help="the provider that answers (default: %(default)s)"
-    )
+    serve.add_argument("--engine", metavar="NAME", help=f"the provider that answers (default: {_DEFAULT})")
     serve.add_argument("-m", "--model", metavar="NAME", help="what to ask it for (default: what the client names)")
     serve.add_argument("--base-url", metavar="URL", help="the engine's host")
     serve.add_argument("--auth", metavar="TEXT", help="the engine's token or cookie text")
@@ -83,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
 
     check = _command(commands, "check", _check, "walk a protocol's steps against a host", "check -p H2o --base-url …")
     _host_options(check, default="H2o")
+    check.set_defaults(provider="H2o")
     check.add_argument("-m", "--model", metavar="NAME", help="which model (default: the provider's first)")
     return parser
 
@@ -99,7 +99,7 @@ def _command(commands: Any, name: str, run: Any, does: str, example: str) -> arg
 
 def _host_options(command: argparse.ArgumentParser, default: Optional[str] = None) -> None:
     said = f"(default: {default})" if default else "(default: all)"
-    command.add_argument("-p", "--provider", default=default, metavar="NAME", help=f"which provider {said}")
+    command.add_argument("-p", "--provider", metavar="NAME", help=f"which provider {said}")
     command.add_argument("--base-url", metavar="URL", help="the host to talk to, such as http://127.0.0.1:1337")
     command.add_argument("--auth", metavar="TEXT", help="a token or cookie text")
     command.add_argument(
@@ -130,8 +130,17 @@ def _port(text: str) -> int:
 
 
 def _options(arguments: argparse.Namespace) -> Dict[str, Any]:
+    return {**dict(arguments.option), **_of_the_host(arguments)}
+
+
+def _of_the_host(arguments: argparse.Namespace) -> Dict[str, Any]:
     given = {"base_url": arguments.base_url, "auth": arguments.auth}
-    return {**dict(arguments.option), **{name: value for name, value in given.items() if value is not None}}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _default_provider(arguments: argparse.Namespace) -> str:
+    openai = g4f_legacy.Provider.OpenAI
+    return "OpenAI" if arguments.base_url or g4f_legacy.options.is_configured(openai) else "Echo"
 
 
 def _ask(arguments: argparse.Namespace) -> None:
@@ -141,13 +150,14 @@ def _ask(arguments: argparse.Namespace) -> None:
     messages = [{"role": "system", "content": arguments.system}] if arguments.system else []
     messages.append({"role": "user", "content": prompt})
     options = _options(arguments)
-    provider = arguments.provider
+    provider = arguments.provider or _default_provider(arguments)
     with ExitStack() as stack:
         if arguments.local:
             server = g4f_legacy.server
-            url = stack.enter_context(server.running(server.create_app("Echo"), threads=8))
-            _say(f"Asking H2o at {url}, where Echo answers.")
-            provider, options["base_url"] = "H2o", url
+            app = server.create_app(provider, arguments.model, **_of_the_host(arguments))
+            url = stack.enter_context(server.running(app, threads=8))
+            _say(f"Asking H2o at {url}, where {provider} answers.")
+            provider, options["base_url"], options["auth"] = "H2o", url, None
         tokens: Any = g4f_legacy.ChatCompletion.create(
             arguments.model, messages, provider, stream=not arguments.no_stream, **options
         )
@@ -184,7 +194,10 @@ def _providers(arguments: argparse.Namespace) -> None:
         one = described[arguments.name]
         print((found[arguments.name].__doc__ or "").strip(), end="\n\n")
         _print_table([[name, _text(value)] for name, value in one.items()])
+        variables = g4f_legacy.options.variables
+        provider = found[arguments.name]
         print(f"\noptions: {', '.join(g4f_legacy.options.NAMES)}; anything else goes to the host as it is")
+        print(f"environment: {', '.join(variables(provider, 'URL') + variables(provider, 'AUTH'))}")
     else:
         names = ("name", "models", "stream", "needs_auth", "working", "points_to")
         rows = [[_text(one[name]) for name in names] for one in described.values()]
@@ -210,28 +223,32 @@ def _models(arguments: argparse.Namespace) -> None:
     chosen = {arguments.provider: registry.get(arguments.provider)} if arguments.provider else registry.all()
     rows = []
     for name, provider in chosen.items():
-        for model, model_id in _listed(provider, _options(arguments), is_asked=bool(arguments.provider)).items():
-            rows.append({"provider": name, "model": model, "id": model_id})
+        models = provider.models
+        if arguments.provider:  # or else every host that is configured would have to answer
+            models = _listed(provider, _options(arguments)) or models
+        rows += [{"provider": name, "model": model, "id": model_id} for model, model_id in models.items()]
     if arguments.json:
         _print_json(rows)
     else:
         _print_table([["PROVIDER", "MODEL", "ID"], *([row["provider"], row["model"], row["id"]] for row in rows)])
 
 
-def _listed(provider: Any, options: Dict[str, Any], is_asked: bool) -> Dict[str, str]:
-    """The provider's models; those of its host where one is configured and can be asked."""
-    base_url = options.get("base_url") or g4f_legacy.options.base_url_of(provider)
-    if is_asked and base_url != provider.url and hasattr(provider, "_list_models"):
-        return {name: name for name in provider._list_models(**options)}
-    models: Dict[str, str] = provider.models
-    return models
+def _listed(provider: Any, options: Dict[str, Any]) -> Dict[str, str]:
+    """The models that the provider's host lists; none where it cannot be asked."""
+    try:
+        return {name: name for name in g4f_legacy.registry.list_models(provider, options) or []}
+    except g4f_legacy.errors.AuthenticationRequiredError as error:
+        _say(f"These are the names known here, for the host was not asked: {error}")
+        return {}
 
 
 def _serve(arguments: argparse.Namespace) -> None:
+    engine = arguments.engine or _default_provider(arguments)
+
     def show(url: str) -> None:
         token = " --auth …" if arguments.token else ""
         _say(
-            f"{arguments.engine} answers at {url}, where there is a page to chat, too. Ctrl-C ends it. Ask it with:\n"
+            f"{engine} answers at {url}, where there is a page to chat, too. Ctrl-C ends it. Ask it with:\n"
             f"  g4f-legacy ask -p H2o --base-url {url}{token} 'Hello'\n"
             f"  g4f-legacy ask -p OpenAssistant --base-url {url}{token or ' --auth anything'} 'Hello'\n"
             f"  any OpenAI-compatible client, with {url}/v1 as its base"
@@ -239,17 +256,16 @@ def _serve(arguments: argparse.Namespace) -> None:
 
     if arguments.token == "":
         raise ValueError("--token is empty: give one, or leave it out")
-    options = {"base_url": arguments.base_url, "auth": arguments.auth}
     with suppress(KeyboardInterrupt):
         g4f_legacy.server.serve(
-            arguments.engine,
+            engine,
             arguments.model,
             host=arguments.host,
             port=arguments.port,
             ready=show,
             token=arguments.token,
             hosts=arguments.allow_host,
-            **{name: value for name, value in options.items() if value is not None},
+            **_of_the_host(arguments),
         )
 
 

@@ -5,10 +5,10 @@ from typing import Any, Coroutine, Generator, Literal, Mapping, Optional, Sequen
 from . import registry
 from .aio import AsyncCompletion
 from .errors import ModelNotFoundError, StreamNotSupportedError
-from .host import join
 from .models import Model
 from .options import read_options
 from .prompt import check_messages
+from .stream import join
 
 Tokens = Generator[str, None, None]
 

@@ -53,13 +53,18 @@ def field(document: Dict[str, Any], path: str, kind: Type[T]) -> T:
     raise ResponseFormatError(f"expected {_NAMES[kind]} at {path!r}, but got {found}")
 
 
-def objects(document: Dict[str, Any], key: str) -> List[Dict[str, Any]]:
-    """Takes a list of objects out of a JSON object; an empty one where there is none, or null.
+def optional(document: Dict[str, Any], key: str, kind: Type[T]) -> T:
+    """Takes the value of a key out of a JSON object; an empty one of its kind where there is none, or null.
 
     Raises:
-        ResponseFormatError: something else is there.
+        ResponseFormatError: a value of another kind is there.
     """
-    found = [] if document.get(key) is None else field(document, key, list)
+    return kind() if document.get(key) is None else field(document, key, kind)
+
+
+def objects(document: Dict[str, Any], key: str) -> List[Dict[str, Any]]:
+    """As `optional`, for a list of JSON objects."""
+    found = optional(document, key, list)
     for item in found:
         if not isinstance(item, dict):
             raise ResponseFormatError(f"expected JSON objects in {key!r}, but got {excerpt(str(item))}")

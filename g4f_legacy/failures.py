@@ -1,7 +1,7 @@
 """What becomes of a request that failed: an error that says why, with the host's own message."""
 
 from contextlib import suppress
-from typing import Any, Dict, Optional
+from typing import Any, Optional, Tuple
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -34,17 +34,17 @@ def unanswered(error: Exception, connect: float, silence: float) -> RequestFaile
 def refused(response: requests.Response) -> RequestFailedError:
     """The error for an answer whose status is not 2xx: `AuthenticationError`, `RateLimitError` or their parent."""
     status, body = response.status_code, beginning(response)
-    said: Dict[str, Any] = {}
+    said: Any = None
     with suppress(ResponseFormatError):
-        said = parse(body, dict)
+        said = parse(body, object)
     message = message_of(said) or (excerpt(body) if body else "")
     target = redirect_target(response)
     if target:
         message = f"it redirects to {address(target)}; if that is the right place, give it as base_url"
     kind = RequestFailedError
-    if status in (401, 403):
+    if status in (401, 403) or b'"API_KEY_INVALID"' in body:  # Gemini says so with 400
         kind = AuthenticationError
-    elif status == 429 or said.get("error_type") == "overloaded":
+    elif status == 429 or isinstance(said, dict) and said.get("error_type") == "overloaded":
         kind = RateLimitError
     return kind(
         f"{status} {message_of(response.reason)}: {message}".rstrip(": "),
@@ -61,6 +61,12 @@ def redirect_target(response: requests.Response) -> Optional[str]:
             target = urljoin(response.url, response.headers["Location"])
             return target if urlsplit(target).hostname else None
     return None
+
+
+def origin(url: str) -> Tuple[str, Optional[str], Optional[int]]:
+    """The scheme, host and port of a URL: logins and cookies stay within them."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
 def is_passing(error: RequestFailedError) -> bool:

@@ -10,7 +10,7 @@ import re
 import sys
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple, Type, TypeVar
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, Type, TypeVar
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -20,9 +20,9 @@ from .body import beginning, finish, pieces, read, socket_of
 from .cookies import Cookies
 from .document import excerpt, parse
 from .errors import ProviderError, RequestFailedError, ResponseFormatError
-from .failures import address, is_passing, redirect_target, refused, unanswered
+from .failures import address, is_passing, origin, redirect_target, refused, unanswered
 from .leaving import leaving
-from .options import has_login, read_options
+from .options import has_login, is_public, read_options
 from .running import breakable, pause
 from .session import is_loopback, keep_login, new_session
 
@@ -38,6 +38,9 @@ CLEAN_UP_TIMEOUT = 5.0
 """Seconds that a clean-up may wait for the host."""
 
 _MOST_REDIRECTS = 5
+_SHORTEST_SECRET = 6  # characters: shorter texts stand in words, too
+
+_first_models: Dict[str, str] = {}  # by the host's address
 
 
 class Host:
@@ -93,6 +96,24 @@ class Host:
         name = model or self._provider.model[0]
         return str(self._provider.models.get(name, name))
 
+    def first_model(self, ask: Callable[[], List[str]]) -> str:
+        """The first model that the host lists: what an empty name means where people run their own.
+
+        Args:
+            ask: for the list; it is called once a process and host.
+
+        Raises:
+            ResponseFormatError: the list is empty.
+        """
+        given = self.base_url
+        if given not in _first_models:
+            listed = ask()
+            if not listed:
+                raise ResponseFormatError("the host lists no models: say which one to ask for")
+            log.info("%s: no model is named; asking for the first of %s", self._name, ", ".join(listed))
+            _first_models[given] = listed[0]
+        return _first_models[given]
+
     @property
     def knows_session(self) -> bool:
         """Whether the session has a cookie of this host already: the caller's, and it has been here before."""
@@ -107,8 +128,13 @@ class Host:
                 self._cookies.set(name, value)
         elif auth and cookie:
             self._cookies.set(cookie, auth)
-        elif auth:
-            self._login["Authorization"] = f"Bearer {auth}"
+        else:
+            self.log_in_with("Authorization", "Bearer ")
+
+    def log_in_with(self, header: str, before: str = "") -> None:
+        """Sends `auth`, if there is one, in a header of every request, with a text like ``"Bearer "`` before it."""
+        if self.auth:
+            self._login[header] = before + self.auth
 
     def visit(self, path: str) -> None:
         """Fetches a page, for the cookies that come with it. Raises as `get`, but for the shape."""
@@ -146,14 +172,14 @@ class Host:
 
         Raises:
             RequestFailedError: as `get`.
-            ResponseFormatError: the answer is a page or a JSON document.
+            ResponseFormatError: the answer is a page.
             StreamInterruptedError: in the block, when the connection breaks or nothing comes for `silence` seconds.
         """
         self._last = response = self._request("POST", path, headers={"Accept-Encoding": "identity"}, **request)
         try:
             content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-            if content_type in ("text/html", "application/json"):
-                raise ResponseFormatError(f"expected a stream, but got {content_type}: {excerpt(beginning(response))}")
+            if content_type == "text/html":
+                raise ResponseFormatError(f"expected a stream, but got a page: {excerpt(beginning(response))}")
             with breakable(socket_of(response)):
                 yield pieces(response, self.silence)
         except BaseException:
@@ -224,9 +250,7 @@ class Host:
                 response = self._session.request(method, url, cookies=self._cookies.to_send(), **request)
             except (OSError, HTTPError, ValueError) as error:
                 failure = unanswered(error, *timeout)
-                if not self._provider.working and self._options.base_url == getattr(
-                    self._provider, "_public_url", None
-                ):
+                if not self._provider.working and is_public(self._provider, url):
                     failure = RequestFailedError(f"{failure.args[0]}; the public host is gone")
                 raise self._tell(failure, url) from error
             log.debug("%s: %s %s: %d", self._name, method, address(url), response.status_code)
@@ -234,7 +258,7 @@ class Host:
                 return response
             target = redirect_target(response)
             keeps_method = method == "GET" or response.status_code in (307, 308)
-            if not (target and keeps_method and _origin(target) == _origin(url)):
+            if not (target and keeps_method and origin(target) == origin(url)):
                 raise self._tell(refused(response), url)
             response.close()
             url = target
@@ -253,22 +277,12 @@ class Host:
         return {"stream": True, "allow_redirects": False, "proxies": proxies, "auth": auth, "verify": options.verify}
 
     def _tell(self, error: ProviderError, url: str) -> ProviderError:
-        """Writes into an error which provider and address it comes from."""
+        """Writes into an error which provider and address it comes from. Hosts may repeat the key that they refuse."""
+        if self.auth and len(self.auth) >= _SHORTEST_SECRET:
+            error.args = (str(error.args[0]).replace(self.auth, "…"),)
         error.provider = self._name
         error.url = address(url)
         return error
-
-
-def join(tokens: Iterable[str]) -> str:
-    """The whole text. A `ProviderError` on the way keeps what had come as its `partial`."""
-    came: List[str] = []
-    try:
-        for token in tokens:
-            came.append(token)
-    except ProviderError as error:
-        error.partial = "".join(came) + error.partial
-        raise
-    return "".join(came)
 
 
 def segment(text: str) -> str:
@@ -280,8 +294,3 @@ def segment(text: str) -> str:
     if text in ("", ".", ".."):
         raise ResponseFormatError(f"expected an id, but got {text!r}")
     return quote(text, safe="", errors="surrogatepass")
-
-
-def _origin(url: str) -> Tuple[str, Optional[str], Optional[int]]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)

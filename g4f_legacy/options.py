@@ -12,7 +12,7 @@ from http.cookiejar import CookieJar
 from importlib.util import find_spec
 from numbers import Real
 from types import ModuleType
-from typing import Any, Dict, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import requests
@@ -30,6 +30,7 @@ NAMES = ("base_url", "auth", "access_token", "cookies", "headers", "proxy", "tim
 
 _LONGEST_TIMEOUT = 2_000_000.0  # sockets take less than 2**31 milliseconds
 _PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
+_LOGIN_HEADERS = {"authorization", "cookie", "api-key", "x-goog-api-key"}
 _WHATEVER_IS_CONFIGURED = ("", "cookies", "token", "jwt")  # what old scripts pass as auth beside True
 
 
@@ -50,13 +51,31 @@ class Options:
     parameters: Dict[str, Any]
 
 
+def variables(provider: ModuleType, option: str) -> List[str]:
+    """The environment variables for ``"URL"`` or ``"AUTH"``, the first one first: this package's, then those that the
+    provider's own users have set already."""
+    name = provider.__name__.rpartition(".")[2]
+    return [variable(name, option), *getattr(provider, f"_{option}_VARIABLES", ())]
+
+
+def is_configured(provider: ModuleType) -> bool:
+    """Whether the environment says where a provider points, or how to log in there."""
+    return any(map(os.environ.get, [*variables(provider, "URL"), *variables(provider, "AUTH")]))
+
+
 def base_url_of(provider: ModuleType) -> str:
     """Where a provider points now: what the environment says, or the module's `url`.
 
     Raises:
         TypeError, ValueError: that is no address.
     """
-    return _base_url(None, provider.__name__.rpartition(".")[2], provider.url)[0]
+    return _base_url(None, provider)[0]
+
+
+def is_public(provider: ModuleType, base_url: str) -> bool:
+    """Whether an address is on a provider's public host."""
+    public_url = getattr(provider, "_public_url", provider.url)
+    return bool(urlsplit(base_url).hostname == urlsplit(public_url).hostname)
 
 
 def read_options(provider: ModuleType, kwargs: Mapping[str, Any]) -> Options:
@@ -66,13 +85,12 @@ def read_options(provider: ModuleType, kwargs: Mapping[str, Any]) -> Options:
         TypeError, ValueError: an option, or a generation parameter, that cannot be used.
         AuthenticationRequiredError: the provider needs a login, and none is given or configured.
     """
-    name = provider.__name__.rpartition(".")[2]
     given = dict(kwargs)
-    base_url, basic_auth = _base_url(given.pop("base_url", None), name, provider.url)
+    base_url, basic_auth = _base_url(given.pop("base_url", None), provider)
     options = Options(
         base_url=base_url,
         basic_auth=basic_auth,
-        auth=_auth(given.pop("auth", None), given.pop("access_token", None), name),
+        auth=_auth(given.pop("auth", None), given.pop("access_token", None), provider),
         cookies=_cookies(given.pop("cookies", None)),
         headers=_headers(given.pop("headers", None)),
         proxy=_proxy(given.pop("proxy", None)),
@@ -82,23 +100,36 @@ def read_options(provider: ModuleType, kwargs: Mapping[str, Any]) -> Options:
         session=_session(given.pop("session", None)),
         parameters=_parameters(given),
     )
-    if provider.needs_auth and not has_login(options):
+    if _needs_login(provider, base_url) and not has_login(options):
+        name, set_one = provider.__name__.rpartition(".")[2], " or ".join(variables(provider, "AUTH"))
         raise AuthenticationRequiredError(
-            f"{name} needs a login: give a token or cookie text as auth=, or cookies=, or set {variable(name, 'AUTH')}"
+            f"{name} needs a login: give a token or cookie text as auth=, or cookies=, or set {set_one}"
         )
     return options
 
 
-def _base_url(value: Any, name: str, public_url: str) -> Tuple[str, Optional[Tuple[str, str]]]:
+def _needs_login(provider: ModuleType, base_url: str) -> bool:
+    everywhere = getattr(provider, "_NEEDS_AUTH_EVERYWHERE", True)
+    return bool(provider.needs_auth and (everywhere or is_public(provider, base_url)))
+
+
+def _configured(provider: ModuleType, option: str) -> Tuple[str, str]:
+    """The variable that is set for an option, and its text; an empty one where none is set."""
+    names = variables(provider, option)
+    name = next(filter(os.environ.get, names), names[0])
+    return name, os.environ.get(name, "")
+
+
+def _base_url(value: Any, provider: ModuleType) -> Tuple[str, Optional[Tuple[str, str]]]:
     """The address without a last slash, and the user and password that stood in it."""
     option = "base_url"
     if value is None:
-        option = variable(name, "URL")
-        value = os.environ.get(option) or public_url
+        option, value = _configured(provider, "URL")
+        value = value or provider.url
     if not isinstance(value, str):
         raise TypeError(f"{option} must be a text like 'http://127.0.0.1:1337', not {type(value).__name__}")
     value = value.strip().rstrip("/")
-    if not value and not public_url:
+    if not value and not provider.url:
         return "", None  # a provider without a host
     parts = _split(value, ("http", "https"))
     if parts is None or parts.query or parts.fragment:
@@ -116,15 +147,15 @@ def _split(url: str, schemes: Tuple[str, ...]) -> Optional[SplitResult]:
     return parts if usable and url.isprintable() and " " not in url else None
 
 
-def _auth(auth: Any, access_token: Any, name: str) -> Optional[str]:
+def _auth(auth: Any, access_token: Any, provider: ModuleType) -> Optional[str]:
     for option, value in (("auth", auth), ("access_token", access_token)):
         if value is None or isinstance(value, bool) or value in _WHATEVER_IS_CONFIGURED:
             continue
         if not isinstance(value, str):
             raise TypeError(f"{option} must be a token or a cookie text, not {type(value).__name__}")
         return _header_text(value.strip(), option)
-    option = variable(name, "AUTH")
-    return _header_text(os.environ.get(option, "").strip(), option) or None
+    option, value = _configured(provider, "AUTH")
+    return _header_text(value.strip(), option) or None
 
 
 def _cookies(value: Any) -> Union[Dict[str, str], CookieJar]:
@@ -227,4 +258,4 @@ def has_login(options: Options) -> bool:
     session = options.session
     headers = {name.lower() for name in (*options.headers, *(session.headers if session else ()))}
     jars = [options.cookies, session.cookies if session else ()]
-    return bool(options.auth or any(map(list, jars)) or headers & {"authorization", "cookie"})
+    return bool(options.auth or any(map(list, jars)) or headers & _LOGIN_HEADERS)

@@ -1,7 +1,10 @@
 """Messages: checked, and written out as the text that a protocol wants."""
 
+import logging
 import re
 from typing import Any, Dict, List, Mapping, NamedTuple
+
+log = logging.getLogger("g4f_legacy")
 
 
 class Message(NamedTuple):
@@ -36,6 +39,29 @@ def format_prompt(messages: Any) -> str:
     """
     conversation = "\n".join(f"{message.role}: {message.content}" for message in check_messages(messages))
     return f"{conversation}\nassistant:"
+
+
+def name_roles(messages: Any, roles: Mapping[str, str]) -> List[Message]:
+    """Gives each message the role that a protocol has for it. A role that it has not, such as the name that a bot has
+    in an old script, goes as ``user`` with the role before the text.
+
+    Args:
+        roles: role, in lower case, to the protocol's name for it.
+
+    Raises:
+        TypeError, ValueError: as `check_messages`.
+    """
+    named = []
+    others = []
+    for message in check_messages(messages):
+        role = message.role.strip()
+        if role.lower() not in roles:
+            others.append(role)
+            message = Message("user", f"{role}: {message.content}")
+        named.append(Message(roles[message.role.strip().lower()], message.content))
+    if others:
+        log.info("Messages of %s go as the user's, with that before the text.", ", ".join(dict.fromkeys(others)))
+    return named
 
 
 def read_prompt(prompt: str) -> List[Dict[str, str]]:

@@ -12,10 +12,11 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Coroutine, Dict, Generator, List
+from typing import Any, Coroutine, Dict, Generator, List, Optional
 
 from .aio import AsyncCompletion
 from .errors import ProviderNotFoundError
+from .options import base_url_of, is_public
 
 ENTRY_POINTS = "g4f_legacy.providers"
 
@@ -91,6 +92,26 @@ def all() -> Dict[str, ProviderModule]:
                 raise
             log.warning("The provider %s cannot be imported: %s", name, error)
     return found
+
+
+def list_models(provider: Any, options: Dict[str, Any]) -> Optional[List[str]]:
+    """Asks a provider's host which models it has.
+
+    Args:
+        provider: a provider module.
+        options: of the call, such as ``base_url``.
+
+    Returns:
+        What the host lists; None where no host can be asked: the protocol has no way to, or the public host is gone.
+
+    Raises:
+        AuthenticationRequiredError, ProviderError, TypeError, ValueError: as a completion.
+    """
+    base_url = options.get("base_url") or base_url_of(provider)
+    if not hasattr(provider, "_list_models") or not provider.working and is_public(provider, base_url):
+        return None
+    listed: List[str] = provider._list_models(**options)
+    return listed
 
 
 def check(provider: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Dict, Iterable, Iterator, List
 
 from . import sse
 from .document import excerpt, message_of, parse
-from .errors import GenerationError, RateLimitError, ResponseFormatError, StreamInterruptedError
+from .errors import GenerationError, ProviderError, RateLimitError, ResponseFormatError, StreamInterruptedError
 
 DONE: Dict[str, Any] = {}
 """Stands for the event ``[DONE]``, with which OpenAI-compatible servers end a stream."""
@@ -85,7 +85,7 @@ class Answer:
                 if document is DONE:
                     self.is_whole = not is_empty
                     break
-                _check(document)
+                check_error(document)
                 is_empty = False
                 yield document
         except StreamInterruptedError:
@@ -97,8 +97,24 @@ class Answer:
             raise StreamInterruptedError("the stream ended without an end mark")
 
 
-def _check(document: Dict[str, Any]) -> None:
-    """Raises the error that an object reports, if it does: under ``error``, or as older vLLMs do."""
+def join(tokens: Iterable[str]) -> str:
+    """The whole text. A `ProviderError` on the way keeps what had come as its `partial`."""
+    came: List[str] = []
+    try:
+        for token in tokens:
+            came.append(token)
+    except ProviderError as error:
+        error.partial = "".join(came) + error.partial
+        raise
+    return "".join(came)
+
+
+def check_error(document: Dict[str, Any]) -> None:
+    """Finds the error that an object of a host's reports: under ``error``, or as older vLLMs do.
+
+    Raises:
+        GenerationError, RateLimitError: it reports one.
+    """
     if document.get("error") not in (None, False, "") or document.get("object") == "error":
         kind = RateLimitError if document.get("error_type") == "overloaded" else GenerationError
         raise kind(message_of(document) or "an error without a message")

@@ -7,14 +7,19 @@ import pytest
 import responses as responses_library
 from replay import Replay
 
+from g4f_legacy import host
+
+_CONFIGURES = ("G4F_LEGACY_", "OPENAI_", "GEMINI_", "GOOGLE_API_KEY")
+
 
 @pytest.fixture(autouse=True)
 def no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the machine's, or of another test's, reaches a test."""
     logging.getLogger("g4f_legacy").setLevel(logging.NOTSET)
     for name in list(os.environ):
-        if name.startswith("G4F_LEGACY_") or name.lower().endswith("_proxy") or name.endswith("_CA_BUNDLE"):
+        if name.startswith(_CONFIGURES) or name.lower().endswith("_proxy") or name.endswith("_CA_BUNDLE"):
             monkeypatch.delenv(name)
+    monkeypatch.setattr(host, "_first_models", {})
 
 
 @pytest.fixture

@@ -127,7 +127,11 @@ def test_what_the_terminal_cannot_show() -> None:
 @pytest.mark.parametrize(
     "arguments, code, message",
     [
-        (["ask", "-p", "Nope", "x"], 2, "g4f-legacy: there is no provider 'Nope': There are Echo, H2o, OpenAssistant."),
+        (
+            ["ask", "-p", "Nope", "x"],
+            2,
+            "g4f-legacy: there is no provider 'Nope': There are Echo, Google, H2o, OpenAI, OpenAssistant.",
+        ),
         (["ask", ""], 2, "g4f-legacy: there is nothing to ask: give a PROMPT, or pipe one in"),
         (["ask", "x", "-o", "timeout"], 2, "usage: g4f-legacy ask"),
         (["ask", "x", "-p", "H2o", "-o", "timeout=no"], 2, "g4f-legacy: timeout must be seconds"),

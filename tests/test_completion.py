@@ -88,8 +88,8 @@ class TestProvider:
         assert ChatCompletion.create("echo", HELLO) == "Hello big world"
 
     def test_none_lists_the_model(self) -> None:
-        with pytest.raises(ModelNotFoundError, match="^no provider lists the model 'gpt-4': say which to ask with"):
-            ChatCompletion.create("gpt-4", HELLO)
+        with pytest.raises(ModelNotFoundError, match="^no provider lists the model 'gpt-5': say which to ask with"):
+            ChatCompletion.create("gpt-5", HELLO)
 
     def test_unknown(self) -> None:
         with pytest.raises(ProviderNotFoundError, match="did you mean Echo"):

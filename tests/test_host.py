@@ -21,7 +21,7 @@ from g4f_legacy.errors import (
     ResponseFormatError,
     StreamInterruptedError,
 )
-from g4f_legacy.host import Host, join, segment
+from g4f_legacy.host import Host, segment
 from g4f_legacy.Provider import H2o
 
 SECRET = "s3cr3t"
@@ -513,10 +513,9 @@ class TestStream:
         assert gone.wait(5)
 
 
-@pytest.mark.parametrize("content_type", ["text/html; charset=utf-8", "application/json"])
-def test_a_stream_that_is_none(content_type: str, play: Any) -> None:
-    replay = play([answering("/x", '{"error": "no"}', method="POST", Content_Type=content_type)])
-    with pytest.raises(ResponseFormatError, match='^expected a stream, but got .*: \'{"error": "no"}\''):
+def test_a_stream_that_is_none(play: Any) -> None:
+    replay = play([answering("/x", "<h1>Hello</h1>", method="POST", Content_Type="text/html; charset=utf-8")])
+    with pytest.raises(ResponseFormatError, match="^expected a stream, but got a page: '<h1>Hello</h1>'"):
         with open_host(replay.url).stream("/x"):
             raise AssertionError("not reached")
 
@@ -529,22 +528,6 @@ def test_errors_in_the_block_are_told_where_they_come_from(play: Any) -> None:
             raise GenerationError("no memory")
     assert str(raised.value) == f"H2o: no memory ({replay.url}/x)."
     assert raised.value.request is not None and raised.value.status is None
-
-
-def test_join_keeps_what_had_come() -> None:
-    def tokens(error: Exception) -> Iterator[str]:
-        yield "a"
-        yield "b"
-        raise error
-
-    assert join(["a", "b"]) == "ab"
-    inner = GenerationError("x")
-    inner.partial = "c"
-    with pytest.raises(GenerationError) as raised:
-        join(tokens(inner))
-    assert raised.value.partial == "abc"
-    with pytest.raises(ZeroDivisionError):
-        join(tokens(ZeroDivisionError()))
 
 
 def test_segment() -> None:

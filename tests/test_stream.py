@@ -1,10 +1,10 @@
 import json
-from typing import Any, Dict, List
+from typing import Any, Dict, Iterator, List
 
 import pytest
 
 from g4f_legacy.errors import GenerationError, RateLimitError, ResponseFormatError, StreamInterruptedError
-from g4f_legacy.stream import DONE, Answer, documents
+from g4f_legacy.stream import DONE, Answer, documents, join
 
 
 def test_documents() -> None:
@@ -140,3 +140,19 @@ class TestAnswer:
     @pytest.mark.parametrize("nothing", [None, "", False])
     def test_an_error_that_is_none(self, nothing: Any) -> None:
         assert read([{"error": nothing}], whole_after=1) == [{"error": nothing}]
+
+
+def test_join_keeps_what_had_come() -> None:
+    def tokens(error: Exception) -> Iterator[str]:
+        yield "a"
+        yield "b"
+        raise error
+
+    assert join(["a", "b"]) == "ab"
+    inner = GenerationError("x")
+    inner.partial = "c"
+    with pytest.raises(GenerationError) as raised:
+        join(tokens(inner))
+    assert raised.value.partial == "abc"
+    with pytest.raises(ZeroDivisionError):
+        join(tokens(ZeroDivisionError()))

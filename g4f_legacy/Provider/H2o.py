@@ -9,10 +9,10 @@ from uuid import uuid4
 
 from ..document import excerpt, field, message_of
 from ..errors import RequestFailedError
-from ..host import Host, join, segment
+from ..host import Host, segment
 from ..params import describe
 from ..prompt import format_prompt
-from ..stream import Answer, documents
+from ..stream import Answer, documents, join
 
 url = "https://gpt-gm.h2o.ai"
 model = ["falcon-40b", "falcon-7b", "llama-13b"]

@@ -8,11 +8,11 @@ from typing import Any, Dict, Generator, Iterable, Iterator, List
 
 from ..document import field, message_of, rest_of
 from ..errors import GenerationError, RequestFailedError, ResponseFormatError, StreamInterruptedError
-from ..host import Host, join, log
+from ..host import Host, log
 from ..params import describe
 from ..prompt import as_one_message
 from ..running import pause
-from ..stream import documents
+from ..stream import documents, join
 
 url = "https://open-assistant.io/chat"
 model = ["OA_SFT_Llama_30B_6"]

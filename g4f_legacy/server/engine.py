@@ -1,5 +1,6 @@
 """The engine: the provider that a server answers from, with each completion in a thread of its own."""
 
+import logging
 import threading
 import time
 from concurrent.futures import Future, TimeoutError
@@ -9,14 +10,20 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 from ..errors import GenerationError, ProviderError, RateLimitError
 from ..options import read_options
 from ..prompt import check_messages
+from ..registry import list_models
 from ..running import END, Running
 
 SLOTS = 64
 """How many completions run at the same time."""
 
+LISTING_TIMEOUT = 3.0
+"""Seconds that a host may take to connect, and to list its models."""
+
+log = logging.getLogger("g4f_legacy")
+
 _POLL = 0.1  # seconds between two looks at whether the client is still there
 _PASSED_ON = {"max_new_tokens": "max_tokens"}  # the protocols' names for what engines call otherwise
-_PARAMETERS = ("temperature", "top_p", "seed", "stop", "max_tokens")
+_PARAMETERS = ("temperature", "top_p", "seed", "stop", "max_tokens", "presence_penalty", "frequency_penalty")
 
 
 class Engine:
@@ -38,6 +45,7 @@ class Engine:
         self.model = model
         self._slots = _Slots(slots)
         self._options = dict(options)
+        self._listed: Optional[List[str]] = None
         read_options(provider, options)
 
     def stop(self) -> None:
@@ -46,10 +54,18 @@ class Engine:
 
     @property
     def models(self) -> List[str]:
-        """What clients can ask for: the one model, or those that the provider lists, by both of their names."""
+        """What clients can ask for: the one model, or those that the provider's host lists, or those that the provider
+        knows, by both of their names. The host is asked until it answers once."""
         if self.model:
             return [self.model]
-        return list(dict.fromkeys([*self.provider.model, *self.provider.models.values()])) or ["default"]
+        if self._listed is None:
+            asked = {**self._options, "retries": 0, "timeout": LISTING_TIMEOUT}
+            try:
+                self._listed = list_models(self.provider, asked) or []
+            except ProviderError as error:
+                log.warning("The models cannot be listed: %s", error)
+        known = [*self.provider.model, *self.provider.models.values()]
+        return self._listed or list(dict.fromkeys(known)) or ["default"]
 
     def start(self, model: str, messages: List[Dict[str, str]], parameters: Mapping[str, Any]) -> "Answer":
         """Prepares a completion; it begins when the answer is read.

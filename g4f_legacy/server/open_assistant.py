@@ -164,7 +164,6 @@ def blueprint(engine: Engine, token: Optional[str]) -> Blueprint:
     """The routes of the protocol. Any login will do, unless there is a token."""
     routes = Blueprint("open_assistant", __name__, url_prefix="/api/chat")
     chats = _Chats()
-    models = list(dict.fromkeys([*OpenAssistant.model, *engine.models]))
 
     def login() -> str:
         return next(filter(None, map(request.cookies.get, COOKIES)), "")
@@ -189,6 +188,7 @@ def blueprint(engine: Engine, token: Optional[str]) -> Blueprint:
 
     @routes.get("/models")
     def list_models() -> Any:
+        models = dict.fromkeys([*OpenAssistant.model, *engine.models])
         return jsonify([{"name": name, "description": "", "parameter_configs": []} for name in models])
 
     @routes.post("/prompter_message")

@@ -388,7 +388,7 @@ class TestMalformed:
         exchanges[3]["response"].update(chunks=["<h1>Moved</h1>"], headers=[["content-type", "text/html"]])
         tokens, error = ask(play(exchanges).url)
         assert tokens == [] and type(error) is ResponseFormatError
-        assert error.args == ("expected a stream, but got text/html: '<h1>Moved</h1>'",)
+        assert error.args == ("expected a stream, but got a page: '<h1>Moved</h1>'",)
 
 
 class TestEnd:

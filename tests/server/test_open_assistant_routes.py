@@ -6,7 +6,7 @@ import pytest
 import requests
 from engines import engine
 
-from g4f_legacy.document import documents
+from g4f_legacy.stream import documents
 from g4f_legacy.Provider import OpenAssistant
 from g4f_legacy.server import open_assistant
 

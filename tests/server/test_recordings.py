@@ -13,7 +13,7 @@ import requests
 from engines import engine
 from replay import RECORDED_AT, RECORDINGS, load, recorded
 
-from g4f_legacy.document import documents
+from g4f_legacy.stream import documents
 from g4f_legacy.errors import GenerationError, RateLimitError, StreamInterruptedError
 from g4f_legacy.server import create_app, open_assistant, running
 

@@ -1,0 +1,113 @@
+"""Google's Gemini API.
+
+Its oddities: no mark but `finishReason` ends a stream, and a bad key is a status of 400.
+"""
+
+from typing import Any, Dict, Iterator, List
+
+from ..document import field, objects, optional
+from ..errors import GenerationError
+from ..host import Host, log, segment
+from ..params import describe
+from ..prompt import name_roles
+from ..stream import Answer, documents, join
+
+url = "https://generativelanguage.googleapis.com"
+model = ["gemini-flash-latest", "gemini-pro-latest"]
+models = {"gemini-flash-latest": "gemini-flash-latest", "gemini-pro-latest": "gemini-pro-latest"}
+supports_stream = True
+needs_auth = True
+working = True
+
+_AUTH_VARIABLES = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
+_ROLES = {"user": "user", "assistant": "model", "model": "model", "system": "system", "developer": "system"}
+_PARAMETERS = {
+    "top_p": "topP",
+    "top_k": "topK",
+    "n": "candidateCount",
+    "max_tokens": "maxOutputTokens",
+    "max_completion_tokens": "maxOutputTokens",
+    "stop": "stopSequences",
+    "presence_penalty": "presencePenalty",
+    "frequency_penalty": "frequencyPenalty",
+}
+_BESIDE_PARAMETERS = ("safetySettings", "tools", "toolConfig", "cachedContent")
+
+
+def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> Iterator[str]:
+    tokens = _converse(model, messages, kwargs)
+    yield from tokens if stream else [join(tokens)]
+
+
+def _converse(model: str, messages: list, kwargs: Dict[str, Any]) -> Iterator[str]:
+    with _open(kwargs) as host:
+        body = {**_contents(messages), **_parameters(host.parameters)}
+        path = f"/v1beta/{_resource(host.model_id(model))}:streamGenerateContent"
+        with host.stream(path, params={"alt": "sse"}, json=body) as pieces:
+            yield from _tokens(Answer(documents(pieces)))
+
+
+def _open(kwargs: Dict[str, Any]) -> Host:
+    host = Host(__name__, kwargs, page="/v1(beta)?")
+    host.log_in_with("x-goog-api-key")
+    return host
+
+
+def _contents(messages: list) -> Dict[str, Any]:
+    system: List[Dict[str, str]] = []
+    contents: List[Dict[str, Any]] = []
+    for role, text in name_roles(messages, _ROLES):
+        if role == "system":
+            system.append({"text": text})
+        elif contents and contents[-1]["role"] == role:
+            contents[-1]["parts"].append({"text": text})
+        else:
+            contents.append({"role": role, "parts": [{"text": text}]})
+    if not contents:
+        raise ValueError("messages has only system messages: Gemini needs one of the user's")
+    return {"contents": contents, **({"systemInstruction": {"parts": system}} if system else {})}
+
+
+def _parameters(given: Dict[str, Any]) -> Dict[str, Any]:
+    beside = {name: given.pop(name) for name in _BESIDE_PARAMETERS if name in given}
+    named = {_PARAMETERS.get(name, name): value for name, value in given.items()}
+    if isinstance(named.get("stopSequences"), str):
+        named["stopSequences"] = [named["stopSequences"]]
+    return {"generationConfig": named, **beside}
+
+
+def _resource(model_id: str) -> str:
+    return "/".join(map(segment, (model_id if "/" in model_id else f"models/{model_id}").split("/")))
+
+
+def _tokens(answer: Answer) -> Iterator[str]:
+    came, reason = False, None
+    for event in answer:
+        candidate = next((one for one in objects(event, "candidates") if not one.get("index")), None)
+        blocked = optional(event, "promptFeedback", dict).get("blockReason")
+        if blocked and candidate is None:
+            raise GenerationError(f"the prompt was blocked: {blocked}")
+        for part in objects(optional(candidate or {}, "content", dict), "parts"):
+            text = optional(part, "text", str)
+            if part.get("thought"):
+                log.debug("Google: reasoning: %s", text)
+            elif text:
+                came = True
+                yield text
+        reason = (candidate or {}).get("finishReason") or reason
+        answer.is_whole = reason is not None
+        if reason not in (None, "STOP", "MAX_TOKENS"):
+            said = optional(candidate or {}, "finishMessage", str)
+            raise GenerationError(f"the host ended the answer: {reason}" + (f": {said}" if said else ""))
+    if not came:
+        log.warning("Google: the answer is whole, but without a text (finishReason: %s)", reason)
+
+
+def _list_models(**kwargs) -> List[str]:
+    with _open(kwargs) as host:
+        listed = objects(host.get("/v1beta/models", dict, params={"pageSize": "1000"}), "models")
+    chats = [one for one in listed if "generateContent" in optional(one, "supportedGenerationMethods", list)]
+    return [field(one, "name", str).rpartition("models/")[2] for one in chats]
+
+
+params = describe(__name__, _create_completion)

@@ -1,0 +1,110 @@
+"""Any OpenAI-compatible server: OpenAI itself, vLLM, llama.cpp, Ollama, TGI, LM Studio, OpenRouter, and so on.
+
+Their oddity: they agree on how to answer, and each has a way of its own to fail.
+"""
+
+import os
+from typing import Any, Callable, Dict, Iterator, List
+
+from ..document import field, objects, optional
+from ..errors import GenerationError, ProviderError, RequestFailedError
+from ..host import Host, log
+from ..params import describe
+from ..prompt import name_roles
+from ..stream import Answer, check_error, documents, join
+
+url = "https://api.openai.com/v1"
+model = ["gpt-3.5-turbo", "gpt-4"]
+models = {"gpt-3.5-turbo": "gpt-3.5-turbo", "gpt-4": "gpt-4"}
+supports_stream = True
+needs_auth = True
+working = True
+
+_NEEDS_AUTH_EVERYWHERE = False
+_URL_VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_BASE")
+_AUTH_VARIABLES = ("OPENAI_API_KEY",)
+_ROLES = {role: role for role in ("system", "developer", "user", "assistant")}
+_NO_TEXT = ("content_filter", "tool_calls", "function_call")
+
+
+def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> Iterator[str]:
+    tokens = _converse(model, messages, stream, kwargs)
+    yield from tokens if stream else [join(tokens)]
+
+
+def _converse(model: str, messages: list, stream: bool, kwargs: Dict[str, Any]) -> Iterator[str]:
+    with _open(kwargs) as host:
+        written = [message._asdict() for message in name_roles(messages, _ROLES)]
+        name = model or os.environ.get("OPENAI_MODEL") or host.first_model(lambda: _listed(host))
+        body = {"model": name, "messages": written, "stream": stream, **host.parameters}
+        yield from _below_v1_too(host, lambda: _ask(host, body))
+
+
+def _open(kwargs: Dict[str, Any]) -> Host:
+    host = Host(__name__, kwargs, page="(/chat)?/completions|/models")
+    host.log_in_with("Authorization", "Bearer ")
+    return host
+
+
+def _ask(host: Host, body: Dict[str, Any]) -> Iterator[str]:
+    if body["stream"]:
+        with host.stream("/chat/completions", json=body) as pieces:
+            yield from _tokens(Answer(documents(pieces)))
+    else:
+        yield from _tokens(Answer([host.post("/chat/completions", json=body)]))
+
+
+def _tokens(answer: Answer) -> Iterator[str]:
+    came, reason = False, None
+    for event in answer:
+        choice = next((choice for choice in objects(event, "choices") if not choice.get("index")), {})
+        said = optional(choice, "delta", dict) or optional(choice, "message", dict)
+        text = optional(said, "content", str)
+        if reasoning := said.get("reasoning_content") or said.get("reasoning"):
+            log.debug("OpenAI: reasoning: %s", reasoning)
+        if text:
+            came = True
+            yield text
+        reason = choice.get("finish_reason") or reason
+        answer.is_whole = bool(reason or "message" in choice)
+        if reason == "error" or reason in _NO_TEXT and not came:
+            raise GenerationError(f"the host ended the answer: {reason}")
+    if not came:
+        log.warning("OpenAI: the answer is whole, but without a text (finish_reason: %s)", reason)
+
+
+def _below_v1_too(host: Host, ask: Callable[[], Iterator[str]]) -> Iterator[str]:
+    """Asks where the address says; where the host has nothing there, below /v1, which people leave out."""
+    try:
+        return (yield from ask())
+    except ProviderError as error:
+        is_no_path = error.status in (404, 405) or "Unexpected endpoint" in error.args[0]  # LM Studio, with a 200
+        if "/v1" in host.base_url or not is_no_path:
+            raise
+        first = error.args[0]
+    host.base_url += "/v1"
+    log.info("OpenAI: %s; trying %s", first, host.base_url)
+    try:
+        yield from ask()
+    except RequestFailedError as error:
+        if error.status == 404:
+            error.args = (f"{error.args[0]}; without /v1: {first}",)
+        raise
+
+
+def _listed(host: Host) -> List[str]:
+    def ask() -> Iterator[str]:
+        answer = host.get("/models", dict)
+        check_error(answer)
+        yield from (field(one, "id", str) for one in objects(answer, "data"))
+
+    # OpenAI's own list begins anywhere; the first one is asked when no model is named.
+    return sorted(_below_v1_too(host, ask), key=lambda name: name not in models)
+
+
+def _list_models(**kwargs) -> List[str]:
+    with _open(kwargs) as host:
+        return _listed(host)
+
+
+params = describe(__name__, _create_completion)
