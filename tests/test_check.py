@@ -28,6 +28,21 @@ def test_a_host_that_works() -> None:
         assert walk("OpenAssistant", url, auth="a")[0] == 0
 
 
+@pytest.mark.parametrize("form", ["/v1", ""])
+def test_an_openai_compatible_server(form: str) -> None:
+    with running(create_app("Echo"), threads=4) as url:
+        code, lines = walk("OpenAI", url + form)
+    assert code == 0
+    assert [line.split()[1] for line in lines] == ["GET", "POST", "2"]
+
+
+def test_google_with_a_bad_key(play: Any) -> None:
+    said = '[{"error": {"code": 400, "message": "API key not valid.", "details": [{"reason": "API_KEY_INVALID"}]}}]'
+    path = "/v1beta/models/gemini-flash-latest:streamGenerateContent?alt=sse"
+    code, lines = walk("Google", play([exchange("POST", path, 400, (said,))]).url, auth="a")
+    assert code == 3 and lines[0].startswith("failed  Google: 400 Said So: API key not valid (/v1beta/models/")
+
+
 def test_a_step_that_fails(play: Any) -> None:
     code, lines = walk("H2o", play(load("h2o/no_cookie")).url)
     assert code == 5

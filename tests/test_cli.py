@@ -128,20 +128,20 @@ def test_what_the_terminal_cannot_show() -> None:
     "arguments, code, message",
     [
         (
-            ["ask", "-p", "Nope", "x"],
+            ["ask", "-p", "Xyzzy", "x"],
             2,
-            "g4f-legacy: there is no provider 'Nope': There are Echo, Google, H2o, OpenAI, OpenAssistant.",
+            "g4f-legacy: there is no provider 'Xyzzy': There are Echo, Google, H2o, OpenAI, OpenAssistant.",
         ),
         (["ask", ""], 2, "g4f-legacy: there is nothing to ask: give a PROMPT, or pipe one in"),
         (["ask", "x", "-o", "timeout"], 2, "usage: g4f-legacy ask"),
         (["ask", "x", "-p", "H2o", "-o", "timeout=no"], 2, "g4f-legacy: timeout must be seconds"),
-        (["providers", "Nope"], 2, "g4f-legacy: there is no provider 'Nope'"),
-        (["models", "-p", "Nope"], 2, "g4f-legacy: there is no provider 'Nope'"),
-        (["check", "-p", "Nope"], 2, "g4f-legacy: there is no provider 'Nope'"),
+        (["providers", "Xyzzy"], 2, "g4f-legacy: there is no provider 'Xyzzy'"),
+        (["models", "-p", "Xyzzy"], 2, "g4f-legacy: there is no provider 'Xyzzy'"),
+        (["check", "-p", "Xyzzy"], 2, "g4f-legacy: there is no provider 'Xyzzy'"),
         (["check", "-p", "OpenAssistant"], 3, "g4f-legacy: OpenAssistant needs a login: "),
         (["serve", "--port", "99999"], 2, "usage: g4f-legacy serve"),
         (["serve", "--token", ""], 2, "g4f-legacy: --token is empty"),
-        (["serve", "--engine", "Nope"], 2, "g4f-legacy: there is no provider 'Nope'"),
+        (["serve", "--engine", "Xyzzy"], 2, "g4f-legacy: there is no provider 'Xyzzy'"),
         (["serve", "--host", "no.such.host.invalid"], 2, "g4f-legacy: "),
         (["ask", "-p", "H2o", "--base-url", "nowhere", "x"], 2, "g4f-legacy: base_url must be the address of a host"),
         (["ask", "-p", "OpenAssistant", "x"], 3, "g4f-legacy: OpenAssistant needs a login: "),
@@ -257,6 +257,31 @@ class TestAsk:
         assert (code, out) == (0, "Hello  wörld 👋")
         assert re.fullmatch(r"Asking H2o at http://127.0.0.1:\d+, where Echo answers.\n", err)
 
+    def test_local_asks_an_openai_compatible_server_where_one_is_configured(self, play: Any) -> None:
+        replay = play([*load("openai/models") * 2, *load("openai/stream")])
+        code, out, err = run("ask", "--local", "hello", OPENAI_BASE_URL=replay.url + "/v1")
+        assert (code, out[:5]) == (0, " a of")
+        assert re.fullmatch(r"Asking H2o at http://127.0.0.1:\d+, where OpenAI answers.\n", err)
+        asked = replay.sent[-1].json
+        assert (asked["model"], asked["messages"]) == ("tiny.gguf", [{"role": "user", "content": "hello"}])
+
+    def test_local_with_a_host_and_a_model(self, play: Any) -> None:
+        replay = play(load("openai/stream"))
+        options = ["--base-url", replay.url + "/v1", "--auth", "s3cr3t", "-m", "tiny"]
+        assert run("ask", "--local", *options, "hello")[0] == 0
+        assert (replay.sent[0].json["model"], replay.sent[0].headers["authorization"]) == ("tiny", "Bearer s3cr3t")
+
+    @pytest.mark.parametrize("form", ["", "/", "/v1", "/v1/chat/completions"])
+    def test_an_openai_compatible_server(self, form: str) -> None:
+        with running(create_app("Echo"), threads=4) as url:
+            assert run("ask", "-p", "OpenAI", "--base-url", url + form, "Hello  wörld 👋") == (0, "Hello  wörld 👋", "")
+            assert run("ask", "--base-url", url + form, "--no-stream", "Hello") == (0, "Hello", "")
+            assert run("ask", "Hello", OPENAI_API_BASE=url + form) == (0, "Hello", "")
+
+    def test_openai_without_a_key(self) -> None:
+        code, out, err = run("ask", "-p", "OpenAI", "Hello")
+        assert (code, out) == (3, "") and "or set G4F_LEGACY_OPENAI_AUTH or OPENAI_API_KEY" in err
+
     def test_the_log(self) -> None:
         _, _, quiet = spawn("ask", "--local", "x")
         _, _, verbose = spawn("ask", "--local", "-v", "x")
@@ -274,8 +299,8 @@ class TestProviders:
         lines = out.splitlines()
         assert code == 0
         assert lines[0].split("  ")[0] == "PROVIDER"
-        assert [line.split()[0] for line in lines[1:]] == ["Echo", "H2o", "OpenAssistant"]
-        assert lines[2].endswith(" http://127.0.0.1:1")
+        assert [line.split()[0] for line in lines[1:]] == ["Echo", "Google", "H2o", "OpenAI", "OpenAssistant"]
+        assert lines[3].endswith(" http://127.0.0.1:1")
 
     def test_one(self) -> None:
         code, out, _ = run("providers", "H2o")
@@ -283,12 +308,13 @@ class TestProviders:
         assert out.startswith("H2o's hosted chat of 2023")
         assert re.search(r"^params +g4f.Providers.H2o supports: \(model: str", out, re.MULTILINE)
         assert "options: base_url, auth, " in out
+        assert "environment: G4F_LEGACY_H2O_URL, G4F_LEGACY_H2O_AUTH\n" in out
 
     def test_json(self) -> None:
         many = json.loads(run("providers", "--json")[1])
         one = json.loads(run("providers", "H2o", "--json")[1])
-        assert [provider["name"] for provider in many] == ["Echo", "H2o", "OpenAssistant"]
-        assert one == many[1]
+        assert [provider["name"] for provider in many] == ["Echo", "Google", "H2o", "OpenAI", "OpenAssistant"]
+        assert one == many[2]
         assert (one["working"], one["stream"], one["points_to"]) == (False, True, "https://gpt-gm.h2o.ai")
 
 
@@ -296,7 +322,7 @@ class TestModels:
     def test_all(self) -> None:
         code, out, _ = run("models")
         assert code == 0
-        assert "H2o            falcon-7b           h2oai/h2ogpt-gm-oasst1-en-2048-falcon-7b-v3" in out.splitlines()
+        assert "H2o            falcon-7b            h2oai/h2ogpt-gm-oasst1-en-2048-falcon-7b-v3" in out.splitlines()
 
     def test_json(self) -> None:
         assert json.loads(run("models", "-p", "Echo", "--json")[1]) == [
@@ -308,6 +334,20 @@ class TestModels:
             code, out, _ = run("models", "-p", "OpenAssistant", "--base-url", url, "--auth", "a")
         assert code == 0
         assert [line.split()[1] for line in out.splitlines()[1:]] == ["OA_SFT_Llama_30B_6", "echo"]
+
+    def test_what_an_openai_compatible_host_lists(self, play: Any) -> None:
+        url = play(load("openai/models")).url
+        assert json.loads(run("models", "-p", "OpenAI", "--json", OPENAI_BASE_URL=url + "/v1")[1]) == [
+            {"provider": "OpenAI", "model": "tiny.gguf", "id": "tiny.gguf"}
+        ]
+
+    def test_a_public_host_without_a_key(self) -> None:
+        code, out, err = run("models", "-p", "OpenAI")
+        assert code == 0 and [line.split()[1] for line in out.splitlines()[1:]] == ["gpt-3.5-turbo", "gpt-4"]
+        assert err.startswith("These are the names known here, for the host was not asked: OpenAI needs a login")
+
+    def test_a_public_host_that_is_gone_is_not_asked(self) -> None:
+        assert run("models", "-p", "OpenAssistant")[0::2] == (0, "")
 
 
 class TestServe:

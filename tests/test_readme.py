@@ -36,7 +36,7 @@ def test_the_first_example_comes_early() -> None:
 
 
 def test_all_examples_are_known() -> None:
-    assert [len(examples(language)) for language in ("python", "shell", "ini")] == [5, 3, 1]
+    assert [len(examples(language)) for language in ("python", "shell", "ini")] == [5, 4, 1]
 
 
 @pytest.mark.parametrize("number, shown", [(0, WHOLE), (1, ""), (2, ""), (3, WHOLE), (4, "")])
@@ -55,13 +55,18 @@ def test_the_shell_example(play: Any) -> None:
     assert shell(code) == WHOLE
 
 
+def test_the_example_of_an_openai_compatible_server(play: Any) -> None:
+    replay = play([*load("openai/models"), *load("openai/stream")])
+    assert shell(examples("shell")[1].replace("http://127.0.0.1:11434", replay.url)).startswith(" a of")
+
+
 def test_the_first_command() -> None:
     [command] = re.findall(r"^    pip install .* && (g4f-legacy ask --local .*)$", README, re.MULTILINE)
     assert shell(command) == "Hello, world"
 
 
 def test_the_server_examples() -> None:
-    serve, ask = examples("shell")[1:]
+    serve, ask = examples("shell")[2:]
     command = serve.strip().replace("g4f-legacy", f"exec '{sys.executable}' -m g4f_legacy").replace("1337", "0")
     process = subprocess.Popen(["sh", "-c", command], stderr=subprocess.PIPE)
     assert process.stderr is not None
