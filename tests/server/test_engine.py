@@ -6,7 +6,7 @@ from engines import engine
 from replay import exchange, load
 
 from g4f_legacy.errors import GenerationError, ProviderError, RateLimitError
-from g4f_legacy.Provider import H2o
+from g4f_legacy.Provider import H2o, OpenAI
 from g4f_legacy.server.engine import Answer, Engine, status_of
 
 HELLO = [{"role": "user", "content": "Hello"}]
@@ -37,6 +37,28 @@ def test_what_the_provider_is_asked() -> None:
 def test_models() -> None:
     assert Engine(engine(), None, 1, {}).models == ["scripted", "the/scripted"]
     assert Engine(engine(), "fixed", 1, {}).models == ["fixed"]
+
+
+class TestModelsOfTheHost:
+    def engine(self, url: str) -> Engine:
+        return Engine(OpenAI, None, 1, {"base_url": url + "/v1", "retries": 2})
+
+    def test_they_are_asked_for_once(self, play: Any) -> None:
+        replay = play(load("openai/models"))
+        behind = self.engine(replay.url)
+        assert [behind.models, behind.models] == [["tiny.gguf"]] * 2
+        assert len(replay.sent) == 1
+
+    def test_a_host_that_fails_is_asked_again(self, play: Any, caplog: pytest.LogCaptureFixture) -> None:
+        replay = play([exchange("GET", "/v1/models", 503, content_length="0"), *load("openai/models")])
+        behind = self.engine(replay.url)
+        assert behind.models == ["gpt-3.5-turbo", "gpt-4"]
+        assert caplog.messages[0].startswith("The models cannot be listed: OpenAI: 503 Said So")
+        assert behind.models == ["tiny.gguf"]
+
+    def test_an_empty_list(self, play: Any) -> None:
+        replay = play([exchange("GET", "/v1/models", 200, ('{"data": []}',), content_length="?")])
+        assert self.engine(replay.url).models == ["gpt-3.5-turbo", "gpt-4"]
 
 
 def test_errors_come_out() -> None:
