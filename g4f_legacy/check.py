@@ -19,7 +19,7 @@ from .host import log
 
 _STATUSES = {
     404: "The host does not know that path, or that model: it speaks another protocol, or its address needs a prefix.",
-    405: "The host wants its terms accepted, and does not know this visitor again: does it keep the cookies?",
+    405: "The host does not take that there. A chat-ui says so until its terms are accepted: does it keep the cookies?",
     422: "The host does not list that model, or does not take a parameter.",
     500: "Most often a model that the host does not list.",
 }

@@ -139,8 +139,8 @@ def _of_the_host(arguments: argparse.Namespace) -> Dict[str, Any]:
 
 
 def _default_provider(arguments: argparse.Namespace) -> str:
-    openai = g4f_legacy.Provider.OpenAI
-    return "OpenAI" if arguments.base_url or g4f_legacy.options.is_configured(openai) else "Echo"
+    is_configured = g4f_legacy.options.is_configured(g4f_legacy.Provider.OpenAI)
+    return "OpenAI" if is_configured or arguments.base_url or arguments.auth else "Echo"
 
 
 def _ask(arguments: argparse.Namespace) -> None:

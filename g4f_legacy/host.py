@@ -8,9 +8,11 @@ break in the middle of a stream.
 import logging
 import re
 import sys
+from collections import defaultdict
 from contextlib import contextmanager
+from threading import Lock
 from types import TracebackType
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, Type, TypeVar
+from typing import Any, Callable, DefaultDict, Dict, Iterator, List, Optional, Tuple, Type, TypeVar
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -22,7 +24,7 @@ from .document import excerpt, parse
 from .errors import ProviderError, RequestFailedError, ResponseFormatError
 from .failures import address, is_passing, origin, redirect_target, refused, unanswered
 from .leaving import leaving
-from .options import has_login, is_public, read_options
+from .options import has_login, hide, is_public, read_options
 from .running import breakable, pause
 from .session import is_loopback, keep_login, new_session
 
@@ -38,9 +40,9 @@ CLEAN_UP_TIMEOUT = 5.0
 """Seconds that a clean-up may wait for the host."""
 
 _MOST_REDIRECTS = 5
-_SHORTEST_SECRET = 6  # characters: shorter texts stand in words, too
 
 _first_models: Dict[str, str] = {}  # by the host's address
+_listing: DefaultDict[str, Lock] = defaultdict(Lock)
 
 
 class Host:
@@ -106,12 +108,13 @@ class Host:
             ResponseFormatError: the list is empty.
         """
         given = self.base_url
-        if given not in _first_models:
-            listed = ask()
-            if not listed:
-                raise ResponseFormatError("the host lists no models: say which one to ask for")
-            log.info("%s: no model is named; asking for the first of %s", self._name, ", ".join(listed))
-            _first_models[given] = listed[0]
+        with _listing[given]:
+            if given not in _first_models:
+                listed = ask()
+                if not listed:
+                    raise ResponseFormatError("the host lists no models: say which one to ask for")
+                log.info("%s: no model is named; asking for the first of %s", self._name, ", ".join(listed))
+                _first_models[given] = listed[0]
         return _first_models[given]
 
     @property
@@ -278,8 +281,7 @@ class Host:
 
     def _tell(self, error: ProviderError, url: str) -> ProviderError:
         """Writes into an error which provider and address it comes from. Hosts may repeat the key that they refuse."""
-        if self.auth and len(self.auth) >= _SHORTEST_SECRET:
-            error.args = (str(error.args[0]).replace(self.auth, "…"),)
+        error.args = (hide(self._options.secrets, str(error.args[0])),)
         error.provider = self._name
         error.url = address(url)
         return error

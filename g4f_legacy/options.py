@@ -31,6 +31,7 @@ NAMES = ("base_url", "auth", "access_token", "cookies", "headers", "proxy", "tim
 _LONGEST_TIMEOUT = 2_000_000.0  # sockets take less than 2**31 milliseconds
 _PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 _LOGIN_HEADERS = {"authorization", "cookie", "api-key", "x-goog-api-key"}
+_SHORTEST_SECRET = 8  # characters: shorter texts stand in words, too
 _WHATEVER_IS_CONFIGURED = ("", "cookies", "token", "jwt")  # what old scripts pass as auth beside True
 
 
@@ -50,6 +51,15 @@ class Options:
     session: Optional[requests.Session]
     parameters: Dict[str, Any]
 
+    @property
+    def secrets(self) -> List[str]:
+        """What must not be shown: the values of logins, cookies and passwords."""
+        cookies = self.cookies.values() if isinstance(self.cookies, dict) else [one.value for one in self.cookies]
+        headers = [value for name, value in self.headers.items() if name.lower() in _LOGIN_HEADERS]
+        passwords = [self.basic_auth[1] if self.basic_auth else "", urlsplit(self.proxy or "").password]
+        texts = filter(None, [self.auth, *cookies, *headers, *passwords])
+        return [part for text in texts for part in (text, *re.split(r"[\s=;]+", text))]
+
 
 def variables(provider: ModuleType, option: str) -> List[str]:
     """The environment variables for ``"URL"`` or ``"AUTH"``, the first one first: this package's, then those that the
@@ -60,7 +70,7 @@ def variables(provider: ModuleType, option: str) -> List[str]:
 
 def is_configured(provider: ModuleType) -> bool:
     """Whether the environment says where a provider points, or how to log in there."""
-    return any(map(os.environ.get, [*variables(provider, "URL"), *variables(provider, "AUTH")]))
+    return any(_configured(provider, option)[1] for option in ("URL", "AUTH"))
 
 
 def base_url_of(provider: ModuleType) -> str:
@@ -116,8 +126,8 @@ def _needs_login(provider: ModuleType, base_url: str) -> bool:
 def _configured(provider: ModuleType, option: str) -> Tuple[str, str]:
     """The variable that is set for an option, and its text; an empty one where none is set."""
     names = variables(provider, option)
-    name = next(filter(os.environ.get, names), names[0])
-    return name, os.environ.get(name, "")
+    name = next((name for name in names if os.environ.get(name, "").strip()), names[0])
+    return name, os.environ.get(name, "").strip()
 
 
 def _base_url(value: Any, provider: ModuleType) -> Tuple[str, Optional[Tuple[str, str]]]:
@@ -155,7 +165,7 @@ def _auth(auth: Any, access_token: Any, provider: ModuleType) -> Optional[str]:
             raise TypeError(f"{option} must be a token or a cookie text, not {type(value).__name__}")
         return _header_text(value.strip(), option)
     option, value = _configured(provider, "AUTH")
-    return _header_text(value.strip(), option) or None
+    return _header_text(value, option) or None
 
 
 def _cookies(value: Any) -> Union[Dict[str, str], CookieJar]:
@@ -251,6 +261,15 @@ def _parameters(given: Dict[str, Any]) -> Dict[str, Any]:
             kind = TypeError if isinstance(error, TypeError) else ValueError
             raise kind(f"{name} cannot be sent to a host as JSON: {error}") from error
     return given
+
+
+def hide(secrets: List[str], text: str) -> str:
+    """Takes secrets out of a text that may repeat them, or that was cut within one."""
+    for secret in secrets:
+        if len(secret) >= _SHORTEST_SECRET:
+            text = text.replace(secret, "…")
+            text = re.sub(re.escape(secret[:_SHORTEST_SECRET]) + r"[^\s'\"]*", "…", text)
+    return text
 
 
 def has_login(options: Options) -> bool:

@@ -38,10 +38,14 @@ def documents(pieces: Iterable[bytes]) -> Iterator[Dict[str, Any]]:
         try:
             document = parse(event.data, dict)
         except ResponseFormatError as error:
-            if event.terminated:
+            found = _objects([event.data.encode()])  # Gemini's errors may stand in a list
+            yield from found
+            if event.terminated and not found:
                 raise
-            raise StreamInterruptedError(f"the stream ended within an event: {excerpt(event.data)}") from error
-        yield document
+            if not found:
+                raise StreamInterruptedError(f"the stream ended within an event: {excerpt(event.data)}") from error
+            continue
+        yield document if event.event != "error" or document.get("error") else {"error": document}
     found = _objects(beside)
     yield from found
     if is_empty and beside and not found and not b"data".startswith(beside[0]):
@@ -115,6 +119,6 @@ def check_error(document: Dict[str, Any]) -> None:
     Raises:
         GenerationError, RateLimitError: it reports one.
     """
-    if document.get("error") not in (None, False, "") or document.get("object") == "error":
+    if document.get("error") or document.get("object") == "error":
         kind = RateLimitError if document.get("error_type") == "overloaded" else GenerationError
-        raise kind(message_of(document) or "an error without a message")
+        raise kind(message_of(document) or f"an error without a message: {excerpt(str(document))}")

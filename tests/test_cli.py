@@ -141,6 +141,11 @@ def test_what_the_terminal_cannot_show() -> None:
         (["check", "-p", "OpenAssistant"], 3, "g4f-legacy: OpenAssistant needs a login: "),
         (["serve", "--port", "99999"], 2, "usage: g4f-legacy serve"),
         (["serve", "--token", ""], 2, "g4f-legacy: --token is empty"),
+        (
+            ["serve", "--base-url", "http://localhost:1337/v1"],
+            2,
+            "g4f-legacy: the engine points to http://localhost:1337",
+        ),
         (["serve", "--engine", "Xyzzy"], 2, "g4f-legacy: there is no provider 'Xyzzy'"),
         (["serve", "--host", "no.such.host.invalid"], 2, "g4f-legacy: "),
         (["ask", "-p", "H2o", "--base-url", "nowhere", "x"], 2, "g4f-legacy: base_url must be the address of a host"),

@@ -4,7 +4,7 @@ from typing import Any, Dict, Iterator, List
 import pytest
 
 from g4f_legacy.errors import GenerationError, RateLimitError, ResponseFormatError, StreamInterruptedError
-from g4f_legacy.stream import DONE, Answer, documents, join
+from g4f_legacy.stream import DONE, Answer, check_error, documents, join
 
 
 def test_documents() -> None:
@@ -25,6 +25,17 @@ def test_documents_without_the_last_blank_line() -> None:
 def test_documents_that_are_malformed() -> None:
     with pytest.raises(ResponseFormatError):
         list(documents([b"data:{]\n\n"]))
+
+
+def test_an_error_in_a_list() -> None:
+    assert list(documents([b'data: [{"error": "full"}]\n\n'])) == [{"error": "full"}]
+
+
+@pytest.mark.parametrize("said", [{"message": "full"}, {"error": {"message": "full"}}])
+def test_an_event_named_error(said: Any) -> None:
+    [found] = documents([f"event: error\ndata: {json.dumps(said)}\n\n".encode()])
+    with pytest.raises(GenerationError, match="^full"):
+        check_error(found)
 
 
 def test_empty_events() -> None:
@@ -126,8 +137,8 @@ class TestAnswer:
             ({"error": "full"}, GenerationError, "full"),
             ({"error": {"message": "full", "type": "x"}}, GenerationError, "full"),
             ({"error": ["full"]}, GenerationError, "full"),
-            ({"error": {}}, GenerationError, "an error without a message"),
-            ({"error": True}, GenerationError, "an error without a message"),
+            ({"error": {"code": 5}}, GenerationError, "an error without a message: \"{'error': {'code': 5}}\""),
+            ({"error": True}, GenerationError, "an error without a message: \"{'error': True}\""),
             ({"error": "full", "error_type": "overloaded"}, RateLimitError, "full"),
             ({"object": "error", "message": "full"}, GenerationError, "full"),
         ],
@@ -137,7 +148,7 @@ class TestAnswer:
             read([{"a": 1}, error, DONE], whole_after=1)
         assert raised.value.args == (message,)
 
-    @pytest.mark.parametrize("nothing", [None, "", False])
+    @pytest.mark.parametrize("nothing", [None, "", False, {}, []])
     def test_an_error_that_is_none(self, nothing: Any) -> None:
         assert read([{"error": nothing}], whole_after=1) == [{"error": nothing}]
 

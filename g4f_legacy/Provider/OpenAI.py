@@ -5,6 +5,7 @@ Their oddity: they agree on how to answer, and each has a way of its own to fail
 
 import os
 from typing import Any, Callable, Dict, Iterator, List
+from urllib.parse import urlsplit
 
 from ..document import field, objects, optional
 from ..errors import GenerationError, ProviderError, RequestFailedError
@@ -66,7 +67,7 @@ def _tokens(answer: Answer) -> Iterator[str]:
             came = True
             yield text
         reason = choice.get("finish_reason") or reason
-        answer.is_whole = bool(reason or "message" in choice)
+        answer.is_whole = bool(reason or choice.get("message"))
         if reason == "error" or reason in _NO_TEXT and not came:
             raise GenerationError(f"the host ended the answer: {reason}")
     if not came:
@@ -75,19 +76,23 @@ def _tokens(answer: Answer) -> Iterator[str]:
 
 def _below_v1_too(host: Host, ask: Callable[[], Iterator[str]]) -> Iterator[str]:
     """Asks where the address says; where the host has nothing there, below /v1, which people leave out."""
+    came = False
     try:
-        return (yield from ask())
+        for token in ask():
+            came = True
+            yield token
+        return
     except ProviderError as error:
         is_no_path = error.status in (404, 405) or "Unexpected endpoint" in error.args[0]  # LM Studio, with a 200
-        if "/v1" in host.base_url or not is_no_path:
+        if came or "/v1" in urlsplit(host.base_url).path or not is_no_path:
             raise
         first = error.args[0]
     host.base_url += "/v1"
-    log.info("OpenAI: %s; trying %s", first, host.base_url)
+    log.info("OpenAI: nothing is there; trying %s", host.base_url)
     try:
         yield from ask()
     except RequestFailedError as error:
-        if error.status == 404:
+        if error.status == 404 and error.args[0] != first:
             error.args = (f"{error.args[0]}; without /v1: {first}",)
         raise
 
@@ -99,7 +104,8 @@ def _listed(host: Host) -> List[str]:
         yield from (field(one, "id", str) for one in objects(answer, "data"))
 
     # OpenAI's own list begins anywhere; the first one is asked when no model is named.
-    return sorted(_below_v1_too(host, ask), key=lambda name: name not in models)
+    preferred = os.environ.get("OPENAI_MODEL")
+    return sorted(_below_v1_too(host, ask), key=lambda name: (name != preferred, name not in models))
 
 
 def _list_models(**kwargs) -> List[str]:

@@ -6,9 +6,12 @@ import threading
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, Callable, Iterable, Iterator, Optional, Union
+from urllib.parse import urlsplit
 
 from waitress.server import create_server
 
+from .. import registry
+from ..options import base_url_of
 from ..session import is_loopback
 from .app import LARGEST_BODY, create_app
 
@@ -41,7 +44,12 @@ def serve(
 
     Raises:
         OSError: it cannot listen there.
+        ValueError: the engine would ask this server itself.
     """
+    provider = registry.get(engine) if isinstance(engine, str) else engine
+    base_url = urlsplit(str(options.get("base_url") or base_url_of(provider)))
+    if is_loopback(host) and is_loopback(base_url.hostname or "") and base_url.port == port:
+        raise ValueError(f"the engine points to {base_url.geturl()}, which is this server: give it another, or --port")
     with running(create_app(engine, model, hosts=[host, *hosts], **options), host, port) as url:
         if not is_loopback(host) and not options.get("token"):
             log.warning("Everyone who reaches %s can use this server, for it has no token.", url)

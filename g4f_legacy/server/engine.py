@@ -19,6 +19,9 @@ SLOTS = 64
 LISTING_TIMEOUT = 3.0
 """Seconds that a host may take to connect, and to list its models."""
 
+LISTING_PAUSE = 60.0
+"""Seconds after which a host that could not list its models is asked again."""
+
 log = logging.getLogger("g4f_legacy")
 
 _POLL = 0.1  # seconds between two looks at whether the client is still there
@@ -46,6 +49,7 @@ class Engine:
         self._slots = _Slots(slots)
         self._options = dict(options)
         self._listed: Optional[List[str]] = None
+        self._lists_after = 0.0
         read_options(provider, options)
 
     def stop(self) -> None:
@@ -55,10 +59,11 @@ class Engine:
     @property
     def models(self) -> List[str]:
         """What clients can ask for: the one model, or those that the provider's host lists, or those that the provider
-        knows, by both of their names. The host is asked until it answers once."""
+        knows, by both of their names. The host is asked until it has answered."""
         if self.model:
             return [self.model]
-        if self._listed is None:
+        if self._listed is None and time.monotonic() >= self._lists_after:
+            self._lists_after = time.monotonic() + LISTING_PAUSE
             asked = {**self._options, "retries": 0, "timeout": LISTING_TIMEOUT}
             try:
                 self._listed = list_models(self.provider, asked) or []

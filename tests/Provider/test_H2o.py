@@ -371,7 +371,7 @@ class TestMalformed:
             (["data:nonsense\n\n"], ResponseFormatError, "expected JSON, but got 'nonsense'"),
             (['data:{"token":'], StreamInterruptedError, "the stream ended within an event: '{\"token\":'"),
             (['data:{"error":"full","error_type":"overloaded"}\n\n'], RateLimitError, "full"),
-            (['data:{"error":true}\n\n'], GenerationError, "an error without a message"),
+            (['data:{"error":true}\n\n'], GenerationError, "an error without a message: \"{'error': True}\""),
         ],
     )
     def test_stream(self, chunks: List[str], kind: Any, message: str, play: Any) -> None:

@@ -1,5 +1,6 @@
 import json
 import logging
+import socket
 import threading
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -240,6 +241,12 @@ QUIRKS: Dict[str, Tuple[List[str], List[str], Any, str]] = {
         ResponseFormatError,
         "expected JSON objects in 'choices', but got '5'",
     ),
+    "any: a null message is no whole one": (
+        [chunk(choices=[{"delta": {"content": "a"}, "message": None}])],
+        ["a"],
+        StreamInterruptedError,
+        NO_END,
+    ),
     "any: a text": (
         ["Bad Gateway"],
         [],
@@ -388,6 +395,22 @@ class TestAddress:
         )
         assert ask(replay.url) == (["a", "b"], None)
 
+    def test_what_came_is_never_asked_for_again(self, play: Any) -> None:
+        said = data({"error": "Unexpected endpoint of a tool"})
+        replay = play(
+            [exchange("POST", "/chat/completions", 200, (*AB, said)), exchange("POST", PATH, 200, (*AB, *END))]
+        )
+        tokens, error = ask(replay.url)
+        assert tokens == ["a", "b"] and type(error) is GenerationError and len(replay.sent) == 1
+
+    @pytest.mark.parametrize("name", ["v1.localhost", "localhost"])
+    def test_a_name_is_no_path(self, name: str, play: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        replay = play([*load("openai/bad_path"), *load("openai/stream")])
+        real = socket.getaddrinfo
+        monkeypatch.setattr(socket, "getaddrinfo", lambda host, *rest, **named: real("127.0.0.1", *rest, **named))
+        tokens, error = ask(replay.url.replace("127.0.0.1", name))
+        assert error is None and tokens
+
     def test_an_unknown_model_at_a_host_without_v1(self, play: Any) -> None:
         def said(text: str) -> Tuple[str]:
             return (json.dumps({"error": {"message": text}}),)
@@ -454,6 +477,18 @@ class TestLogin:
         assert list(OpenAI._create_completion("gpt-4", HELLO, True, auth=True)) == ["a", "b"]
         assert [call.request.headers["Authorization"] for call in calls] == ["Bearer theirs", "Bearer ours"]
 
+    @pytest.mark.parametrize("length", [0, 180, 188, 990, 1000])
+    @pytest.mark.parametrize("shape", ["{}", '{{"error": "{}"}}'])
+    @pytest.mark.parametrize("option", ["auth", "headers", "cookies"])
+    def test_no_part_of_a_key_is_shown(self, option: str, shape: str, length: int, play: Any) -> None:
+        key = "sk-0123456789abcdef"
+        said = shape.format("x" * length + " Bearer " + key)
+        given = {"auth": key, "headers": {"Authorization": f"Bearer {key}"}, "cookies": {"sid": key}}[option]
+        for status in (200, 401):
+            replay = play([exchange("POST", PATH, status, (said,), content_length="?")])
+            _, error = ask(replay.url + "/v1", **{option: given})
+            assert error is not None and "sk-01234" not in f"{error!s}{error!r}"
+
     def test_a_refused_key_is_not_shown(self, play: Any, caplog: pytest.LogCaptureFixture) -> None:
         said = json.dumps({"error": {"message": "Incorrect API key provided: sk-s3cr3t."}})
         replay = play([exchange("POST", PATH, 401, (said,), content_length="?")])
@@ -488,6 +523,16 @@ class TestModel:
         assert self.names(replay) == ["tiny.gguf"] * 2
         assert [sent.method for sent in replay.sent] == ["GET", "POST", "POST"]
         assert caplog.messages == ["OpenAI: no model is named; asking for the first of tiny.gguf"]
+
+    def test_threads_ask_once(self, play: Any) -> None:
+        replay = play([self.models("one"), *self.answers(9)])
+        threads = [threading.Thread(target=ask, args=(replay.url + "/v1",), kwargs={"model": ""}) for _ in range(9)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [sent.method for sent in replay.sent].count("GET") == 1
+        assert self.names(replay) == ["one"] * 9
 
     def test_each_host_has_its_own(self, play: Any) -> None:
         for name in ("one", "two"):

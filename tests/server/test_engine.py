@@ -7,6 +7,7 @@ from replay import exchange, load
 
 from g4f_legacy.errors import GenerationError, ProviderError, RateLimitError
 from g4f_legacy.Provider import H2o, OpenAI
+from g4f_legacy.server import engine as engine_module
 from g4f_legacy.server.engine import Answer, Engine, status_of
 
 HELLO = [{"role": "user", "content": "Hello"}]
@@ -49,12 +50,17 @@ class TestModelsOfTheHost:
         assert [behind.models, behind.models] == [["tiny.gguf"]] * 2
         assert len(replay.sent) == 1
 
-    def test_a_host_that_fails_is_asked_again(self, play: Any, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_host_that_fails_is_asked_again_later(
+        self, play: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         replay = play([exchange("GET", "/v1/models", 503, content_length="0"), *load("openai/models")])
         behind = self.engine(replay.url)
         assert behind.models == ["gpt-3.5-turbo", "gpt-4"]
         assert caplog.messages[0].startswith("The models cannot be listed: OpenAI: 503 Said So")
-        assert behind.models == ["tiny.gguf"]
+        assert behind.models == ["gpt-3.5-turbo", "gpt-4"] and len(replay.sent) == 1
+        monkeypatch.setattr(engine_module, "LISTING_PAUSE", 0)
+        again = self.engine(play([exchange("GET", "/v1/models", 503, content_length="0"), *load("openai/models")]).url)
+        assert [again.models, again.models] == [["gpt-3.5-turbo", "gpt-4"], ["tiny.gguf"]]
 
     def test_an_empty_list(self, play: Any) -> None:
         replay = play([exchange("GET", "/v1/models", 200, ('{"data": []}',), content_length="?")])
