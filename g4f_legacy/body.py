@@ -1,5 +1,6 @@
 """The body of a host's answer: as it arrives, whole, or only its beginning."""
 
+import time
 from contextlib import suppress
 from socket import socket
 from typing import Iterator, Optional
@@ -79,10 +80,12 @@ def beginning(response: Response) -> bytes:
 def finish(response: Response) -> None:
     """Waits a moment for what stands behind the end mark, so that the connection can be used again; else closes it."""
     connection = socket_of(response)
-    if connection is not None:
-        with suppress(HTTPError, OSError):
+    deadline = time.monotonic() + _LINGER
+    with suppress(HTTPError, OSError):
+        while connection is not None and time.monotonic() < deadline:
             connection.settimeout(_LINGER)
-            _next(response)
+            if not _next(response):
+                break
     response.close()
 
 

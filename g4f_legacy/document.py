@@ -33,7 +33,7 @@ def parse(text: Union[str, bytes], kind: Type[T]) -> T:
 
 
 def field(document: Dict[str, Any], path: str, kind: Type[T]) -> T:
-    """Takes the value at a path like ``"token.text"`` out of a JSON object.
+    """Takes the value at a path like ``"token.text"`` or ``"messages.0.id"`` out of a JSON object.
 
     Raises:
         ResponseFormatError: there is nothing at the path, or a value of another kind.
@@ -41,8 +41,8 @@ def field(document: Dict[str, Any], path: str, kind: Type[T]) -> T:
     value: Any = document
     try:
         for key in path.split("."):
-            value = value[key]
-    except (KeyError, TypeError, IndexError):
+            value = value[int(key) if isinstance(value, list) else key]
+    except (KeyError, TypeError, IndexError, ValueError):
         value = None
     if isinstance(value, kind):
         return value

@@ -95,6 +95,10 @@ class ProviderError(G4fError, RequestException, RuntimeError):
         self.retry_after = retry_after
         self.partial = ""
 
+    def explain(self, text: str) -> None:
+        """Adds to the message what one who knows the protocol makes of it."""
+        self.args = (f"{self.args[0]}; {text}",)
+
     def __str__(self) -> str:
         provider = f"{self.provider}: " if self.provider else ""
         url = f" ({self.url})" if self.url else ""

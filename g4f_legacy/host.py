@@ -52,6 +52,7 @@ class Host:
         base_url (str): its address, without a last slash.
         auth (str or None): the token or cookie text that was given or configured.
         parameters (dict): the generation parameters: the ``kwargs`` that are no options.
+        headers (dict): what is sent with every request.
         silence (float): the longest wait between two bytes of an answer, in seconds.
     """
 
@@ -75,7 +76,7 @@ class Host:
         self.auth = options.auth
         self.parameters = options.parameters
         self.silence = options.timeout[1]
-        self._login: Dict[str, str] = {}
+        self.headers: Dict[str, str] = {}
         self._session = new_session() if options.session is None else options.session
         self._cookies = Cookies(self.base_url, self._session.cookies, options.cookies)
 
@@ -137,7 +138,7 @@ class Host:
     def log_in_with(self, header: str, before: str = "") -> None:
         """Sends `auth`, if there is one, in a header of every request, with a text like ``"Bearer "`` before it."""
         if self.auth:
-            self._login[header] = before + self.auth
+            self.headers[header] = before + self.auth
 
     def visit(self, path: str) -> None:
         """Fetches a page, for the cookies that come with it. Raises as `get`, but for the shape."""
@@ -246,7 +247,7 @@ class Host:
         timeout: Optional[Tuple[float, float]] = None,
         **request: Any,
     ) -> requests.Response:
-        request.update(self._settings(), headers={**(headers or {}), **self._login, **self._options.headers})
+        request.update(self._settings(), headers={**(headers or {}), **self.headers, **self._options.headers})
         request["timeout"] = timeout = timeout or self._options.timeout
         for _ in range(_MOST_REDIRECTS):
             try:

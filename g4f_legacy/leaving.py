@@ -31,7 +31,7 @@ def leaving(stop: Callable[[], Any], delete: Callable[[], Any]) -> Iterator[None
     try:
         yield
     except ProviderError as error:
-        early = isinstance(error.__cause__, ReadTimeoutError)
+        early = isinstance(error.__cause__, (ReadTimeoutError, TimeoutError))
         raise
     except BaseException:
         early = True

@@ -2,9 +2,11 @@
 
 import logging
 import re
-from typing import Any, Dict, List, Mapping, NamedTuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Tuple
 
 log = logging.getLogger("g4f_legacy")
+
+_SYSTEM = ("system", "developer")
 
 
 class Message(NamedTuple):
@@ -16,7 +18,8 @@ class Message(NamedTuple):
 
 def check_messages(messages: Any) -> List[Message]:
     """Reads the messages of a call: a list of mappings with a ``role`` and a ``content``, which is a text or a list of
-    text parts (``{"type": "text", "text": …}``; they are joined by newlines). The list itself is left alone.
+    text parts (``{"type": "text", "text": …}``; they are joined by newlines). The list itself is left alone. What was
+    read already is given as it is.
 
     Raises:
         TypeError: something is of the wrong type; the error says which message.
@@ -64,6 +67,19 @@ def name_roles(messages: Any, roles: Mapping[str, str]) -> List[Message]:
     return named
 
 
+def split_system(messages: Any) -> Tuple[str, List[Message]]:
+    """Takes the system's messages out of the others, for a protocol that has another place for them.
+
+    Raises:
+        TypeError, ValueError: as `check_messages`; or there are no others.
+    """
+    checked = check_messages(messages)
+    others = [message for message in checked if message.role.strip().lower() not in _SYSTEM]
+    if not others:
+        raise ValueError("messages has only system messages: give one of the user's")
+    return "\n".join(message.content for message in checked if message not in others), others
+
+
 def read_prompt(prompt: str) -> List[Dict[str, str]]:
     """Reads a conversation that `format_prompt` wrote out. Any other text is one message of the user's.
 
@@ -88,6 +104,8 @@ def as_one_message(messages: Any) -> str:
 
 
 def _check_message(message: Any, where: str) -> Message:
+    if isinstance(message, Message):
+        return message
     if not isinstance(message, Mapping):
         raise TypeError(f"{where} must be a mapping with 'role' and 'content', not {type(message).__name__}")
     for key in ("role", "content"):

@@ -2,7 +2,7 @@
 
 import re
 from contextlib import suppress
-from typing import Any, Dict, Iterable, Iterator, List
+from typing import Any, Dict, Iterable, Iterator, List, Optional
 
 from . import sse
 from .document import excerpt, message_of, parse
@@ -50,6 +50,29 @@ def documents(pieces: Iterable[bytes]) -> Iterator[Dict[str, Any]]:
     yield from found
     if is_empty and beside and not found and not b"data".startswith(beside[0]):
         raise ResponseFormatError(f"expected server-sent events, but got {excerpt(b' '.join(beside))}")
+
+
+def json_lines(pieces: Iterable[bytes]) -> Iterator[Dict[str, Any]]:
+    """Reads the JSON objects that stand on a line each. Spaces before them, and lines of nothing else, are skipped.
+
+    Raises:
+        ResponseFormatError: a line is no JSON object; as `sse.lines`, too.
+        StreamInterruptedError: the stream ended in the middle of a line.
+    """
+    wrong: Optional[ResponseFormatError] = None
+    for line in sse.lines(pieces):
+        if wrong:
+            raise wrong
+        if not line.strip():
+            continue
+        try:
+            document = parse(line, dict)
+        except ResponseFormatError as error:
+            wrong = error  # unless this is the last line, and cut
+        else:
+            yield document
+    if wrong:
+        raise StreamInterruptedError(f"the stream ended within a line: {wrong.args[0]}") from wrong
 
 
 def _objects(lines: List[bytes]) -> List[Dict[str, Any]]:

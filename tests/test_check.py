@@ -36,6 +36,22 @@ def test_an_openai_compatible_server(form: str) -> None:
     assert [line.split()[1] for line in lines] == ["GET", "POST", "2"]
 
 
+def test_a_host_of_the_other_generation(play: Any) -> None:
+    with running(create_app("Echo"), threads=4) as url:
+        code, lines = walk("HuggingChat", url, model="falcon-40b")
+    assert code == 5 and "this host speaks chat-ui's protocol of 2023: use H2o" in lines[-2]
+    made, _, _, deleted = load("hugging_chat/hello")
+    settings = exchange("POST", "/settings", 200, content_length="0")
+    code, lines = walk("H2o", play([exchange("GET", "/", 200, content_length="0"), settings, made, deleted]).url)
+    assert code == 5 and "this host speaks chat-ui's protocol of 2024 and later: use HuggingChat" in lines[-2]
+
+
+def test_hugging_chat(play: Any) -> None:
+    code, lines = walk("HuggingChat", play(load("hugging_chat/hello")).url, model="falcon-180b")
+    assert code == 0
+    assert [line.split()[1] for line in lines] == ["POST", "POST", "DELETE", "14"]
+
+
 def test_google_with_a_bad_key(play: Any) -> None:
     said = '[{"error": {"code": 400, "message": "API key not valid.", "details": [{"reason": "API_KEY_INVALID"}]}}]'
     path = "/v1beta/models/gemini-flash-latest:streamGenerateContent?alt=sse"

@@ -55,9 +55,13 @@ def test_the_shell_example(play: Any) -> None:
     assert shell(code) == WHOLE
 
 
-def test_the_example_of_an_openai_compatible_server(play: Any) -> None:
+def test_the_example_of_hosts_of_today(play: Any) -> None:
     replay = play([*load("openai/models"), *load("openai/stream")])
-    assert shell(examples("shell")[1].replace("http://127.0.0.1:11434", replay.url)).startswith(" a of")
+    chat_ui = play(load("hugging_chat/models") + load("hugging_chat/hello"))
+    ask_both = examples("shell")[1].replace("http://127.0.0.1:11434", replay.url)
+    assert re.fullmatch(
+        r" a of.* data:" + re.escape(WHOLE), shell(ask_both.replace("http://127.0.0.1:5173", chat_ui.url)), re.DOTALL
+    )
 
 
 def test_the_first_command() -> None:

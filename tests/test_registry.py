@@ -11,7 +11,7 @@ import g4f_legacy
 from g4f_legacy import Provider, registry
 from g4f_legacy.errors import ProviderNotFoundError
 
-NAMES = ["Echo", "Google", "H2o", "OpenAI", "OpenAssistant"]
+NAMES = ["Echo", "Google", "H2o", "HuggingChat", "OpenAI", "OpenAssistant"]
 
 
 def python(code: str) -> str:
@@ -66,9 +66,7 @@ def test_a_provider_is_a_module() -> None:
     "name, guess", [("h2o", "H2o"), ("H20", "H2o"), ("OpenAsistant", "OpenAssistant"), ("ECHO", "Echo")]
 )
 def test_an_unknown_name_names_the_nearest(name: str, guess: str) -> None:
-    message = (
-        f"there is no provider {name!r}: did you mean {guess}? There are Echo, Google, H2o, OpenAI, OpenAssistant."
-    )
+    message = f"there is no provider {name!r}: did you mean {guess}? There are {', '.join(NAMES)}."
     with pytest.raises(ProviderNotFoundError) as raised:
         registry.get(name)
     assert raised.value.args == (message,)
@@ -81,7 +79,7 @@ def test_an_unknown_name_names_the_nearest(name: str, guess: str) -> None:
 def test_a_name_like_no_other() -> None:
     with pytest.raises(ProviderNotFoundError) as raised:
         registry.get("xyzzy")
-    assert raised.value.args == ("there is no provider 'xyzzy': There are Echo, Google, H2o, OpenAI, OpenAssistant.",)
+    assert raised.value.args == (f"there is no provider 'xyzzy': There are {', '.join(NAMES)}.",)
 
 
 class TestPackage:

@@ -9,7 +9,7 @@ from ..document import field, objects, optional
 from ..errors import GenerationError
 from ..host import Host, log, segment
 from ..params import describe
-from ..prompt import name_roles
+from ..prompt import name_roles, split_system
 from ..stream import Answer, documents, join
 
 url = "https://generativelanguage.googleapis.com"
@@ -20,7 +20,7 @@ needs_auth = True
 working = True
 
 _AUTH_VARIABLES = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
-_ROLES = {"user": "user", "assistant": "model", "model": "model", "system": "system", "developer": "system"}
+_ROLES = {"user": "user", "assistant": "model", "model": "model"}
 _PARAMETERS = {
     "top_p": "topP",
     "top_k": "topK",
@@ -54,18 +54,14 @@ def _open(kwargs: Dict[str, Any]) -> Host:
 
 
 def _contents(messages: list) -> Dict[str, Any]:
-    system: List[Dict[str, str]] = []
+    system, others = split_system(messages)
     contents: List[Dict[str, Any]] = []
-    for role, text in name_roles(messages, _ROLES):
-        if role == "system":
-            system.append({"text": text})
-        elif contents and contents[-1]["role"] == role:
+    for role, text in name_roles(others, _ROLES):
+        if contents and contents[-1]["role"] == role:
             contents[-1]["parts"].append({"text": text})
         else:
             contents.append({"role": role, "parts": [{"text": text}]})
-    if not contents:
-        raise ValueError("messages has only system messages: Gemini needs one of the user's")
-    return {"contents": contents, **({"systemInstruction": {"parts": system}} if system else {})}
+    return {"contents": contents, **({"systemInstruction": {"parts": [{"text": system}]}} if system else {})}
 
 
 def _parameters(given: Dict[str, Any]) -> Dict[str, Any]:

@@ -7,9 +7,10 @@ no special token comes; the last ordinary one carries `generated_text` instead.
 from typing import Any, Dict, Iterator
 from uuid import uuid4
 
+from ..chat_ui import IS_OF_TODAY, conversation, recognising
 from ..document import excerpt, field, message_of
-from ..errors import RequestFailedError
-from ..host import Host, segment
+from ..errors import RequestFailedError, ResponseFormatError
+from ..host import Host
 from ..params import describe
 from ..prompt import format_prompt
 from ..stream import Answer, documents, join
@@ -25,6 +26,7 @@ supports_stream = True
 needs_auth = False
 working = False
 
+_SIGNS_OF_TODAY = 'need to have an origin|An error occurred|got \'{"type":'
 _PARAMETERS = {
     "temperature": 0.4,
     "truncate": 2048,
@@ -41,7 +43,7 @@ def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> It
 
 
 def _converse(model: str, messages: list, kwargs: Dict[str, Any]) -> Iterator[str]:
-    with Host(__name__, kwargs) as host:
+    with Host(__name__, kwargs) as host, recognising(_SIGNS_OF_TODAY, IS_OF_TODAY):
         host.log_in()
         model_id, prompt, parameters = host.model_id(model), format_prompt(messages), host.parameters
         options = {
@@ -52,26 +54,15 @@ def _converse(model: str, messages: list, kwargs: Dict[str, Any]) -> Iterator[st
             "web_search_id": "",
         }
         body = {"inputs": prompt, "parameters": {**_PARAMETERS, **parameters}, "stream": True, "options": options}
-        conversation = f"/conversation/{segment(_new_conversation(host, model_id))}"
-        with host.deleting(conversation, stop=f"{conversation}/stop-generating"):
-            with host.stream(conversation, json=body) as pieces:
+        returning = host.knows_session
+        if not returning:
+            _accept_terms(host, model_id)
+        again = (lambda: _accept_terms(host, model_id)) if returning else None
+        with conversation(host, {"model": model_id}, again) as (path, made):
+            if "conversation" in made:
+                raise ResponseFormatError(f"the conversation is a tree of messages; {IS_OF_TODAY}")
+            with host.stream(path, json=body) as pieces:
                 yield from _tokens(Answer(documents(pieces)))
-
-
-def _new_conversation(host: Host, model_id: str) -> str:
-    returning = host.knows_session
-    if not returning:
-        _accept_terms(host, model_id)
-    try:
-        answer = host.post("/conversation", json={"model": model_id})
-    except RequestFailedError as error:
-        if error.status == 500:
-            error.args = (f"{error.args[0]} (does the host list the model {model_id!r}?)",)
-        if not (returning and error.status == 405):
-            raise
-        _accept_terms(host, model_id)
-        answer = host.post("/conversation", json={"model": model_id})
-    return field(answer, "conversationId", str)
 
 
 def _accept_terms(host: Host, model_id: str) -> None:

@@ -93,7 +93,7 @@ def _below_v1_too(host: Host, ask: Callable[[], Iterator[str]]) -> Iterator[str]
         yield from ask()
     except RequestFailedError as error:
         if error.status == 404 and error.args[0] != first:
-            error.args = (f"{error.args[0]}; without /v1: {first}",)
+            error.explain(f"without /v1: {first}")
         raise
 
 

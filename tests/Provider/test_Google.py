@@ -205,7 +205,7 @@ def test_what_is_sent(play: Any) -> None:
             {"role": "model", "parts": [{"text": "three"}, {"text": "four"}]},
             {"role": "user", "parts": [{"text": "Bing: five"}]},
         ],
-        "systemInstruction": {"parts": [{"text": "Be brief."}, {"text": "Be kind."}]},
+        "systemInstruction": {"parts": [{"text": "Be brief.\nBe kind."}]},
         "generationConfig": {
             "temperature": 0.5,
             "topP": 0.9,

@@ -42,7 +42,7 @@ OUTCOMES: Dict[str, Tuple[List[str], Any, str]] = {
     "unknown_model": (
         [],
         RequestFailedError,
-        "500 Internal Server Error: Internal Error (does the host list the model 'h2oai/unknown'?)",
+        "500 Internal Server Error: Internal Error; does the host list the model 'h2oai/unknown'?",
     ),
     "no_cookie": ([], RequestFailedError, "405 Method Not Allowed: You need to accept the welcome modal first"),
     "no_referer": ([], AuthenticationError, "403 Forbidden: 'Non-JSON form requests need to have a referer'"),
