@@ -7,8 +7,11 @@ import re
 from contextlib import contextmanager, suppress
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
-from .document import field, optional, parse
-from .errors import RequestFailedError, ResponseFormatError
+import requests
+
+from .document import field, optional, parse, rest_of
+from .errors import RequestFailedError, ResponseFormatError, StreamInterruptedError
+from .failures import RETRIED_STATUSES
 from .host import Host, segment
 
 IS_OF_2023 = "this host speaks chat-ui's protocol of 2023: use H2o"
@@ -63,32 +66,59 @@ def _begin(host: Host, begun: Dict[str, Any]) -> Dict[str, Any]:
         raise
 
 
-def first_message(host: Host, path: str, made: Dict[str, Any]) -> Tuple[Optional[str], bool]:
+def first_message(host: Host, path: str, made: Dict[str, Any]) -> Tuple[str, bool]:
     """Finds the message that the first question answers to.
 
     Args:
         path, made: as `conversation` gives them.
 
     Returns:
-        The message's id, which v0.7 has not; and whether the host may be older than v0.9.2, which took to multipart.
+        The message's id, empty for v0.7, which has none; and whether the host may be older than v0.9.2, which took to
+        multipart.
 
     Raises:
-        RequestFailedError: the host does not answer.
+        RequestFailedError: the host does not answer, wants a login, or is too busy.
     """
     name = path.rpartition("/")[2]
     ways: List[Callable[[], str]] = [
         lambda: field(parse(field(made, "conversation", str), dict), "json.rootMessageId", str),
-        lambda: field(host.get(f"/api/conversation/{name}", dict, retries=0), "messages.0.id", str),  # v0.9.5
-        lambda: field(host.get(f"/api/v2/conversations/{name}", dict, retries=0), "json.rootMessageId", str),  # v0.9.6
-        lambda: _first_in_page(host.get(f"{path}/__data.json", dict, retries=0)),  # v0.8
+        lambda: field(host.get(f"/api/conversation/{name}", dict), "messages.0.id", str),  # v0.9.5
+        lambda: field(host.get(f"/api/v2/conversations/{name}", dict), "json.rootMessageId", str),  # v0.9.6
+        lambda: _first_in_page(host.get(f"{path}/__data.json", dict)),  # v0.8
     ]
     for way in ways:
         try:
-            return way(), way is ways[-1]
-        except (RequestFailedError, ResponseFormatError) as error:
-            if isinstance(error, RequestFailedError) and error.status is None:
+            message_id = way()
+        except ResponseFormatError:
+            continue
+        except RequestFailedError as error:
+            if error.status in (None, 401, 403, *RETRIED_STATUSES):
                 raise
-    return None, True
+            continue
+        if message_id:
+            return message_id, way is ways[-1]
+    return "", True
+
+
+def page_of(host: Host) -> str:
+    """The address of a host's page as browsers write it, in ASCII and without a scheme's own port: the host compares
+    Referer and Origin with that."""
+    url = str(requests.Request("GET", f"{host.base_url}/").prepare().url)
+    return re.sub(r"^(http://[^/]*):80/|^(https://[^/]*):443/", r"\1\2/", url)
+
+
+def rest_of_answer(whole: str, came: List[str], since_tool: int) -> str:
+    """What of an answer's whole text has not come.
+
+    Args:
+        whole: the text that ends the stream. Where tools ran, it may have only what was said after them.
+        came: the tokens.
+        since_tool: how many of them came before the last tool ran.
+    """
+    for before in sorted({0, since_tool} - {len(came)} or {0}):
+        with suppress(StreamInterruptedError):
+            return rest_of(whole, "".join(came[before:]))
+    return "" if "".join(came).rstrip().endswith(whole.strip()) else f"\n\n{whole}"
 
 
 def _first_in_page(page: Dict[str, Any]) -> str:
@@ -96,5 +126,6 @@ def _first_in_page(page: Dict[str, Any]) -> str:
     for node in optional(page, "nodes", list):
         with suppress(LookupError, TypeError):
             data = node["data"]
-            return str(data[data[data[data[0]["messages"]][0]]["id"]])
+            message = data[data[data[0]["messages"]][0]]
+            return field({"id": data[message["id"]]}, "id", str)
     raise ResponseFormatError("the page has no messages")

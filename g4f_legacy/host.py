@@ -267,7 +267,8 @@ class Host:
             response.close()
             url = target
             request.pop("params", None)  # they are in the target already, if the host wants them
-        raise self._tell(RequestFailedError(f"the host redirected {_MOST_REDIRECTS} times"), url)
+        failure = RequestFailedError(f"the host redirected {_MOST_REDIRECTS} times", status=response.status_code)
+        raise self._tell(failure, url)
 
     def _settings(self) -> Dict[str, Any]:
         options = self._options

@@ -4,9 +4,12 @@ import atexit
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator, List
 
+from requests import ReadTimeout
 from urllib3.exceptions import ReadTimeoutError
 
-from .errors import ProviderError
+from .errors import ProviderError, ResponseFormatError
+
+_SILENCES = (ReadTimeoutError, ReadTimeout, TimeoutError)
 
 _to_leave: List[Callable[[], None]] = []
 
@@ -15,8 +18,8 @@ _to_leave: List[Callable[[], None]] = []
 def leaving(stop: Callable[[], Any], delete: Callable[[], Any]) -> Iterator[None]:
     """Calls `delete` when the block is left, and `stop` before it when it is left early.
 
-    Early is: by the caller, who closes or interrupts; by us, because the host fell silent; or by the end of the
-    process. An error that the host reports has ended the completion there as well.
+    Early is: by the caller, who closes or interrupts; by us, because the host fell silent or said something else than
+    it should; or by the end of the process. An error that the host reports has ended the completion there as well.
     """
 
     def leave(early: bool = True) -> None:
@@ -31,7 +34,7 @@ def leaving(stop: Callable[[], Any], delete: Callable[[], Any]) -> Iterator[None
     try:
         yield
     except ProviderError as error:
-        early = isinstance(error.__cause__, (ReadTimeoutError, TimeoutError))
+        early = isinstance(error, ResponseFormatError) or isinstance(error.__cause__, _SILENCES)
         raise
     except BaseException:
         early = True

@@ -2,7 +2,7 @@
 
 import re
 from contextlib import suppress
-from typing import Any, Dict, Iterable, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional
 
 from . import sse
 from .document import excerpt, message_of, parse
@@ -91,13 +91,18 @@ def _objects(lines: List[bytes]) -> List[Dict[str, Any]]:
 class Answer:
     """The JSON objects of one answer, until it is whole.
 
+    Args:
+        found: the objects.
+        check: is called with each, and raises the error that it reports; `check_error`, unless another one is given.
+
     Attributes:
         is_whole (bool): to be set by who reads, once the protocol's end mark has come.
     """
 
-    def __init__(self, found: Iterable[Dict[str, Any]]) -> None:
+    def __init__(self, found: Iterable[Dict[str, Any]], check: Optional[Callable[..., Any]] = None) -> None:
         self.is_whole = False
         self._found = found
+        self._check = check or check_error
 
     def __iter__(self) -> Iterator[Dict[str, Any]]:
         """Gives the objects up to `DONE`, or to the end of the stream when the answer is whole by then.
@@ -112,7 +117,7 @@ class Answer:
                 if document is DONE:
                     self.is_whole = not is_empty
                     break
-                check_error(document)
+                self._check(document)
                 is_empty = False
                 yield document
         except StreamInterruptedError:

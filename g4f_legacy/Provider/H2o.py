@@ -7,7 +7,7 @@ no special token comes; the last ordinary one carries `generated_text` instead.
 from typing import Any, Dict, Iterator
 from uuid import uuid4
 
-from ..chat_ui import IS_OF_TODAY, conversation, recognising
+from ..chat_ui import IS_OF_TODAY, conversation, page_of, recognising
 from ..document import excerpt, field, message_of
 from ..errors import RequestFailedError, ResponseFormatError
 from ..host import Host
@@ -26,7 +26,7 @@ supports_stream = True
 needs_auth = False
 working = False
 
-_SIGNS_OF_TODAY = 'need to have an origin|An error occurred|got \'{"type":'
+_SIGNS_OF_TODAY = 'need to have an origin|^500 [^:]*: An error occurred$|got \'{"type":'
 _PARAMETERS = {
     "temperature": 0.4,
     "truncate": 2048,
@@ -75,7 +75,7 @@ def _accept_terms(host: Host, model_id: str) -> None:
         "searchEnabled": "true",
     }
     # The redirect that this answers leads to the whole page again, for nothing.
-    result = host.post("/settings", data=form, headers={"Referer": f"{host.base_url}/"}, follow_redirects=False)
+    result = host.post("/settings", data=form, headers={"Referer": page_of(host)}, follow_redirects=False)
     if result.get("type") in ("error", "failure"):
         reason = message_of(result) or excerpt(str(result))
         raise RequestFailedError(f"the terms were not accepted: {reason}", status=result.get("status", 200))

@@ -1,22 +1,20 @@
 """HuggingChat, and the chat-ui that people run today: v0.7 and later. H2o speaks to those before.
 
-Its oddities: tokens are padded with NUL, the whole text stands at the end once more, and keepAlive lines come for as
-long as the model is silent.
+Several turns go as one prompt, as H2o's do, for the host makes the answers of a conversation itself. Its oddities:
+tokens are padded with NUL, the whole text comes once more at the end, and keepAlive lines while the model is silent.
 """
 
 import json
 import time
-from contextlib import suppress
 from typing import Any, Dict, Iterator, List
-from urllib.parse import urlsplit
 
-from ..chat_ui import IS_OF_2023, conversation, first_message, recognising
-from ..document import field, message_of, rest_of
+from ..chat_ui import IS_OF_2023, conversation, first_message, page_of, recognising, rest_of_answer
+from ..document import field, message_of
 from ..errors import GenerationError, RateLimitError, RequestFailedError, StreamInterruptedError
-from ..host import Host, log
+from ..host import Host
 from ..params import describe
 from ..prompt import as_one_message, split_system
-from ..stream import Answer, join, json_lines
+from ..stream import Answer, check_error, join, json_lines
 
 url = "https://huggingface.co/chat"
 model = ["OpenAssistant/oasst-sft-6-llama-30b-xor", "meta-llama/Llama-2-70b-chat-hf"]
@@ -34,9 +32,9 @@ def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> It
 
 
 def _converse(model: str, messages: list, kwargs: Dict[str, Any]) -> Iterator[str]:
-    with _open(kwargs) as host, recognising("got 'data:|^405 ", IS_OF_2023):
+    with _open(kwargs) as host, recognising("got 'data:|welcome modal", IS_OF_2023):
         system, others = split_system(messages)
-        question = {"inputs": as_one_message(others), "is_retry": False, **host.parameters}
+        question = {"is_retry": False, **host.parameters, "inputs": as_one_message(others)}
         begun = {"model": model or host.first_model(lambda: _listed(host)), **({"preprompt": system} if system else {})}
         with conversation(host, begun, lambda: _accept_terms(host)) as (path, made):
             parent, may_be_older = first_message(host, path, made)
@@ -48,66 +46,69 @@ def _converse(model: str, messages: list, kwargs: Dict[str, Any]) -> Iterator[st
 def _open(kwargs: Dict[str, Any]) -> Host:
     host = Host(__name__, kwargs)
     host.log_in("hf-chat")
-    address = urlsplit(host.base_url)
-    host.headers.update(Origin=f"{address.scheme}://{address.netloc}", Referer=f"{host.base_url}/")
+    host.headers.update(Origin="/".join(page_of(host).split("/", 3)[:3]), Referer=page_of(host))
     return host
 
 
 def _accept_terms(host: Host) -> None:
-    with recognising("^(400|404|415|500) |^expected ", IS_OF_2023):
+    with recognising("^415 |^500 .*Internal Error|^expected ", IS_OF_2023):
         host.post("/settings", json={"ethicsModalAccepted": True})
 
 
 def _ask(host: Host, path: str, question: Dict[str, Any], may_be_older: bool) -> Iterator[str]:
     """Asks as hosts have it since v0.9.2, and then, where the host may be older, as those have it."""
-    multipart = {"files": {"data": (None, json.dumps(question))}}
-    forms: List[Dict[str, Any]] = [multipart] * ("id" in question) + [{"json": question}] * may_be_older
-    for form in forms:
+    if "id" in question:
         try:
-            with host.stream(path, **form) as pieces:
-                return (yield from _tokens(Answer(json_lines(pieces)), host.silence))
+            return (yield from _answer(host, path, files={"data": (None, json.dumps(question))}))
         except RequestFailedError as error:
-            if error.status == 500 and "id" not in question:
-                error.explain(IS_OF_2023)
-            if error.status != 500 or form is forms[-1]:
+            if error.status != 500 or not may_be_older:
                 raise
+            signs, refusal = "^500 ", f"and as multipart: {error.args[0]}"
+    else:
+        signs, refusal = "^500 .*Internal Error", IS_OF_2023
+    with recognising(signs, refusal):
+        yield from _answer(host, path, json=question)
 
 
-def _tokens(answer: Answer, silence: float) -> Iterator[str]:
+def _answer(host: Host, path: str, **question: Any) -> Iterator[str]:
     came: List[str] = []
-    heard = time.monotonic()
-    for line in answer:
-        kind, status, text = line.get("type"), line.get("status"), ""
-        if kind == "stream":
-            text = field(line, "token", str).rstrip("\0")
-        elif kind == "finalAnswer":
-            answer.is_whole = True
-            text = _rest(field(line, "text", str), "".join(came))
-        elif kind == "status" and status == "error":
-            failed = RateLimitError if line.get("statusCode") == 429 else GenerationError
-            raise failed(message_of(line) or "an error without a message")
-        elif kind == "status" and status == "keepAlive":
-            if time.monotonic() - heard > silence:
-                raise StreamInterruptedError(f"nothing but keepAlive came for {silence:g} seconds") from TimeoutError()
-            continue
-        if text:
-            came.append(text)
-            yield text
-        if answer.is_whole:
-            return
-        heard = time.monotonic()
+    since_tool, heard = 0, time.monotonic()
+    with host.stream(path, **question) as pieces:
+        answer = Answer(json_lines(pieces), _check)
+        for line in answer:
+            kind, status, text = line.get("type"), line.get("status"), ""
+            if kind == "stream":
+                text = field(line, "token", str).rstrip("\0")
+            elif kind == "finalAnswer":
+                answer.is_whole = True
+                text = rest_of_answer(field(line, "text", str), came, since_tool)
+            elif kind == "tool":
+                since_tool = len(came)
+            elif kind == "status" and status == "error":
+                failed = RateLimitError if line.get("statusCode") == 429 else GenerationError
+                raise failed(message_of(line) or "an error without a message")
+            elif kind == "status" and status == "keepAlive":
+                if time.monotonic() - heard > host.silence:
+                    raise StreamInterruptedError(
+                        f"nothing but keepAlive came for {host.silence:g} s"
+                    ) from TimeoutError()
+                continue
+            if text:
+                came.append(text)
+                yield text
+            if answer.is_whole and came:
+                return
+            heard = time.monotonic()
 
 
-def _rest(whole: str, came: str) -> str:
-    """What of the whole text has not come. Where tools ran, what came need not be its beginning."""
-    with suppress(StreamInterruptedError):
-        return rest_of(whole, came)
-    log.info("HuggingChat: the whole text is another than what came: %r", whole)
-    return ""
+def _check(line: Dict[str, Any]) -> None:
+    if "type" not in line:  # a tool's error is none of the answer's
+        check_error(line)
 
 
 def _listed(host: Host) -> List[str]:
-    return [field(one, "id", str) for one in host.get("/api/models", list)]
+    with recognising("^404 ", "older hosts list no models: name one"):
+        return [field(one, "id", str) for one in host.get("/api/models", list)]
 
 
 def _list_models(**kwargs) -> List[str]:

@@ -1,5 +1,4 @@
 import json
-import logging
 import re
 import threading
 import time
@@ -135,6 +134,29 @@ def test_without_stream_the_text_is_one_piece(name: str, play: Any) -> None:
     assert error is None or error.partial == "".join(expected)
 
 
+@pytest.mark.parametrize(
+    "base_url, origin, referer",
+    [
+        ("http://LocalHost:80", "http://localhost", "http://localhost/"),
+        ("https://Host.Example:443/chat", "https://host.example", "https://host.example/chat/"),
+        ("https://пример.рф/чат", "https://xn--e1afmkfd.xn--p1ai", "https://xn--e1afmkfd.xn--p1ai/%D1%87%D0%B0%D1%82/"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080", "http://127.0.0.1:8080/"),
+    ],
+)
+def test_origin_and_referer_are_as_browsers_write_them(
+    base_url: str, origin: str, referer: str, responses: Any
+) -> None:
+    responses.post(referer + "conversation", status=400)
+    assert ask(base_url)[1] is not None
+    sent = responses.calls[0].request.headers
+    assert (sent["Origin"], sent["Referer"]) == (origin, referer)
+
+
+def test_an_older_host_that_lists_no_models(play: Any) -> None:
+    tokens, error = ask(play([exchange("GET", "/api/models", 404, content_length="0")]).url, model="")
+    assert error is not None and error.args == ("404 Said So; older hosts list no models: name one",)
+
+
 def test_models_of_the_host(play: Any) -> None:
     replay = play(load("hugging_chat/models"))
     assert HuggingChat._list_models(base_url=replay.url) == ["falcon-180b", "oasst-30b"]
@@ -228,6 +250,19 @@ STREAMS: Dict[str, Tuple[List[str], List[str], Any]] = {
     "half of it was streamed": ([stream("a"), final("abc"), FINISHED], ["a", "bc"], None),
     "white space was taken off": ([stream(" a"), stream("b\n"), final("ab")], [" a", "b\n"], None),
     "tools ran": ([stream("Let me see."), line(type="tool"), stream("4"), final("4")], ["Let me see.", "4"], None),
+    "tools ran, the rest comes at the end": (
+        [stream("Let me see."), line(type="tool", error="no web"), stream("It is"), final("It is 4.")],
+        ["Let me see.", "It is", " 4."],
+        None,
+    ),
+    "tools ran, all of it comes at the end": (
+        [stream("Let me see."), line(type="tool"), final("It is 4.")],
+        ["Let me see.", "\n\nIt is 4."],
+        None,
+    ),
+    "another text at the end": ([stream("a"), final("b")], ["a", "\n\nb"], None),
+    "the end of what came": ([stream("a"), stream("b"), final("b")], ["a", "b"], None),
+    "an empty whole, then an error": ([final(""), FAILED], [], GenerationError),
     "other lines": (
         [line(type="title", title="x"), line(type="reasoning", token="hm"), line(new=5), stream("a"), final("a")],
         ["a"],
@@ -268,7 +303,7 @@ def test_stream(name: str, framing: Any, play: Any) -> None:
     tokens, error = ask(replay.url)
     assert [token for token in tokens if token] == expected
     assert type(error) is (kind or type(None))
-    assert replay.steps == STEPS
+    assert replay.steps == (STOPPED if kind is ResponseFormatError else STEPS)
 
 
 @pytest.mark.parametrize("name", STREAMS)
@@ -300,7 +335,7 @@ class TestSilence:
         replay = play([*exchanges, exchange("POST", f"{path}/stop-generating", content_length="0")])
         tokens, error = ask(replay.url, timeout=(5, 0.4))
         assert tokens == ["a"] and type(error) is StreamInterruptedError
-        assert error.args == ("nothing but keepAlive came for 0.4 seconds",)
+        assert error.args == ("nothing but keepAlive came for 0.4 s",)
         assert replay.steps == STOPPED
 
     def test_other_lines_are_none(self, play: Any) -> None:
@@ -379,7 +414,8 @@ class TestOlderHosts:
     def test_both_forms_fail(self, play: Any) -> None:
         replay = self.play(play, self.page, (500, '{"message": "no JSON"}'), (500, '{"message": "no model"}'))
         tokens, error = ask(replay.url)
-        assert type(error) is RequestFailedError and error.args == ("500 Said So: no model",)
+        assert type(error) is RequestFailedError
+        assert error.args == ("500 Said So: no model; and as multipart: 500 Said So: no JSON",)
 
     def test_another_refusal_of_the_first_form(self, play: Any) -> None:
         tokens, error = ask(self.play(play, self.page, (429, '{"message": "slow down"}')).url, retries=0)
@@ -392,6 +428,28 @@ class TestOlderHosts:
         assert ask(replay.url) == (WHOLE, None)
         assert replay.sent[1].json == {"ethicsModalAccepted": True}
 
+    @pytest.mark.parametrize("status, kind", [(401, AuthenticationError), (429, RateLimitError)])
+    def test_a_host_that_refuses_to_tell_the_parent(self, status: int, kind: Any, play: Any) -> None:
+        made = exchange("POST", "/conversation", 200, ('{"conversationId": "c1"}',), content_length="?")
+        refusal = exchange("GET", "/api/conversation/c1", status, ('{"message": "no"}',), content_length="?")
+        tokens, error = ask(play([made, refusal]).url, retries=0)
+        assert type(error) is kind and error.args == (f"{status} Said So: no",)
+
+    @pytest.mark.parametrize("root", ["", None, 5])
+    def test_a_parent_that_is_none(self, root: Any, play: Any) -> None:
+        exchanges = load("hugging_chat/hello")
+        made = json.loads(exchanges[0]["response"]["chunks"][0])
+        made["conversation"] = json.dumps({"json": {"rootMessageId": root}})
+        exchanges[0]["response"]["chunks"] = [json.dumps(made)]
+        assert ask(play(exchanges).url) == (WHOLE, None)
+
+    @pytest.mark.parametrize("message_id", [None, 7, [1], ""])
+    def test_a_page_without_an_id(self, message_id: Any, play: Any) -> None:
+        page = {"nodes": [{"data": [{"messages": 1}, [2], {"id": 3}, message_id]}]}
+        replay = self.play(play, page, (200, stream("a") + final("a")))
+        assert ask(replay.url) == (["a"], None)
+        assert replay.sent[4].json == {"inputs": "hello", "is_retry": False}
+
     def test_a_host_that_vanishes_while_it_is_asked_for_the_parent(self, play: Any) -> None:
         made = exchange("POST", "/conversation", 200, ('{"conversationId": "c1"}',), content_length="?")
         replay = play([made, exchange("GET", "/api/conversation/c1", 0)])
@@ -401,7 +459,7 @@ class TestOlderHosts:
 
 
 class TestHostsOf2023:
-    @pytest.mark.parametrize("refusal", [(415, "{}"), (500, '{"type": "error"}'), (200, "<!doctype html>")])
+    @pytest.mark.parametrize("refusal", [(415, "{}"), (500, '{"message": "Internal Error"}'), (200, "<!doctype html>")])
     def test_the_terms(self, refusal: Any, play: Any) -> None:
         terms = load("h2o/no_cookie")[2]
         tokens, error = ask(play([terms, exchange("POST", "/settings", *refusal[:1], refusal[1:])]).url)
@@ -419,6 +477,11 @@ class TestHostsOf2023:
     def test_the_question(self, status: int, said: str, play: Any) -> None:
         tokens, error = ask(TestOlderHosts().play(play, {"nodes": []}, (status, said)).url)
         assert tokens == [] and error is not None and error.args[0].endswith(f"; {USE_H2O}")
+
+    @pytest.mark.parametrize("status, said", [(405, "<html>"), (500, '{"message": "An error occurred"}')])
+    def test_another_server_is_not_taken_for_one(self, status: int, said: str, play: Any) -> None:
+        tokens, error = ask(play([exchange("POST", "/conversation", status, (said,))] * 2).url)
+        assert error is not None and "use H2o" not in error.args[0]
 
     def test_this_packages_own_server(self) -> None:
         with running(create_app("Echo"), threads=4) as url:
@@ -450,7 +513,7 @@ class TestH2oAtHostsOfToday:
         made, _, _, deleted = load("hugging_chat/hello")
         replay = play(self.at(exchange("POST", "/settings", 200, content_length="0"), made, deleted))
         assert self.ask(replay.url).args[0].endswith(f"; {USE_HUGGING_CHAT}")
-        assert replay.steps[-2:] == ["POST /conversation", "DELETE /conversation/…"]
+        assert replay.steps[-3:] == ["POST /conversation", *STOPPED[-2:]]
 
     @pytest.mark.parametrize(
         "status, said",
@@ -468,12 +531,6 @@ class TestH2oAtHostsOfToday:
                 replay = play(load(f"h2o/{name}"))
                 list(H2o._create_completion("", [{"role": "user", "content": "hello"}], True, base_url=replay.url))
             assert "HuggingChat" not in raised.value.args[0]
-
-
-def test_a_text_that_differs_is_noted(play: Any, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, "g4f_legacy"):
-        assert ask(play(answering(stream("a"), final("b"))).url) == (["a"], None)
-    assert caplog.messages == ["HuggingChat: the whole text is another than what came: 'b'"]
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "a?b", "Ж"])

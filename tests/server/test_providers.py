@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from engines import engine
+from replay import load
 from test_recordings import H2O, OPEN_ASSISTANT
 
 from g4f_legacy.errors import StreamInterruptedError
@@ -32,6 +33,12 @@ def test_open_assistant(name: str, stream: bool, serve: Any) -> None:
         kwargs.update(auth=None, cookies={"another": "cookie"})
     url = serve(engine(*OPEN_ASSISTANT[name]))
     compare(open_assistant, open_assistant.ask(url, stream, **kwargs), name, stream)
+
+
+def test_hugging_chat_as_an_engine(play: Any, serve: Any) -> None:
+    replay = play(load("hugging_chat/models") + load("hugging_chat/hello"))
+    url = serve("HuggingChat", base_url=replay.url)
+    assert h2o.ask(url, model="falcon-180b") == (h2o.WHOLE, None)
 
 
 def compare(tests: Any, outcome: Any, name: str, stream: bool) -> None:
