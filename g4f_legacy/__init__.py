@@ -7,20 +7,62 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, List
 
 if TYPE_CHECKING:
-    from . import Provider, check, errors, models, options, registry, server
-    from .completion import ChatCompletion
-    from .models import Model
+    from . import Provider, check, debug, errors, models, options, registry, runner, scan, server, typing
+    from .base_provider import AsyncGeneratorProvider, AsyncProvider, BaseProvider, ProviderUtils
+    from .completion import ChatCompletion, Completion, get_model_and_provider
+    from .models import Model, ModelUtils
+    from .redirects import redirect
+    from .retry import RetryProvider
+    from .typing import AsyncResult, CreateResult, Messages
 
 __version__ = "0.1.0"
 
-__all__ = ["ChatCompletion", "Model", "Provider", "check", "errors", "models", "options", "registry", "server"]
+# Switches that scripts of 2023 set; nothing here asks anyone for a newer version.
+version = __version__
+check_version = version_check = False
+logging = False
 
-_ATTRIBUTES = {"ChatCompletion": "completion", "Model": "models"}
+__all__ = [
+    "AsyncGeneratorProvider",
+    "AsyncProvider",
+    "AsyncResult",
+    "BaseProvider",
+    "ChatCompletion",
+    "Completion",
+    "CreateResult",
+    "Messages",
+    "Model",
+    "ModelUtils",
+    "Provider",
+    "ProviderUtils",
+    "RetryProvider",
+    "check",
+    "debug",
+    "errors",
+    "get_model_and_provider",
+    "models",
+    "options",
+    "redirect",
+    "registry",
+    "runner",
+    "scan",
+    "server",
+    "typing",
+]
+
+_FROM = {
+    **dict.fromkeys(["AsyncGeneratorProvider", "AsyncProvider", "BaseProvider", "ProviderUtils"], "base_provider"),
+    **dict.fromkeys(["ChatCompletion", "Completion", "get_model_and_provider"], "completion"),
+    **dict.fromkeys(["Model", "ModelUtils"], "models"),
+    **dict.fromkeys(["AsyncResult", "CreateResult", "Messages"], "typing"),
+    "RetryProvider": "retry",
+    "redirect": "redirects",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _ATTRIBUTES:
-        return getattr(import_module(f"{__name__}.{_ATTRIBUTES[name]}"), name)
+    if name in _FROM:
+        return getattr(import_module(f"{__name__}.{_FROM[name]}"), name)
     if name in __all__:
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

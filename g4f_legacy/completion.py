@@ -1,16 +1,22 @@
 """`ChatCompletion`: chooses a provider, checks the call, and joins or hands on the tokens."""
 
-from typing import Any, Coroutine, Generator, Literal, Mapping, Optional, Sequence, Union, overload
+from typing import Any, Coroutine, Dict, Generator, Literal, Mapping, Optional, Sequence, Tuple, Union, overload
 
-from . import registry
+import g4f_legacy
+
+from . import debug, models, registry
 from .aio import AsyncCompletion
 from .errors import ModelNotFoundError, StreamNotSupportedError
 from .models import Model
-from .options import read_options
+from .options import is_configured, read_options
 from .prompt import check_messages
+from .redirects import Call, current, is_gone, route, to_target
 from .stream import join
 
 Tokens = Generator[str, None, None]
+
+# What scripts of 2023 told the old package, and no host.
+_OF_2023 = ("ignored", "ignore_working", "ignore_stream", "ignore_stream_and_auth", "patch_provider", "active_server")
 
 
 class ChatCompletion:
@@ -62,10 +68,11 @@ class ChatCompletion:
         """Asks a provider.
 
         Args:
-            model: a short name (``"falcon-40b"``), what the host calls it, or a `Model`; an empty one is the
-                provider's first.
+            model: a short name (``"falcon-40b"``), what the host calls it, a `Model`, or a list of them, of which the
+                first is meant; an empty one is the provider's first.
             messages: mappings with ``role`` and ``content``.
-            provider: a provider module or its name; without one the model's own, or one that lists the model.
+            provider: a provider module or its name; without one the model's own of 2023 where it can be asked, the
+                redirect's target, or one that lists the model. Calls to a provider that is gone go to the target, too.
             stream: whether to hand on the tokens as they come.
             auth: a token or cookie text; True, False and None mean what is configured.
             kwargs: options (``base_url``, ``cookies``, ``headers``, ``proxy``, ``timeout``, ``retries``, ``verify``,
@@ -77,8 +84,8 @@ class ChatCompletion:
 
         Raises:
             TypeError, ValueError: something in the call is wrong.
-            ProviderNotFoundError, ModelNotFoundError, StreamNotSupportedError, AuthenticationRequiredError: at the
-                call.
+            ProviderNotFoundError, ProviderNotWorkingError, ModelNotFoundError, StreamNotSupportedError,
+                AuthenticationRequiredError: at the call.
             ProviderError: from the host; at the first token or later with ``stream=True``. It keeps what had come as
                 its ``partial`` otherwise.
         """
@@ -99,39 +106,85 @@ class ChatCompletion:
         return completion if stream else completion.text()
 
 
+class Completion:
+    """One answer of a model to a prompt."""
+
+    @staticmethod
+    def create(
+        model: Any, prompt: str, provider: Any = None, stream: bool = False, **kwargs: Any
+    ) -> Union[str, Tokens]:
+        """As `ChatCompletion.create`, for a text in the place of messages."""
+        return ChatCompletion.create(model, [{"role": "user", "content": prompt}], provider, stream, **kwargs)
+
+
+def get_model_and_provider(model: Any, provider: Any = None, stream: bool = False, **kwargs: Any) -> Tuple[str, Any]:
+    """What `ChatCompletion.create` would ask, and whom.
+
+    Raises:
+        ProviderNotFoundError, ProviderNotWorkingError, ModelNotFoundError, StreamNotSupportedError, TypeError: nobody.
+    """
+    call = _choose(provider, model, kwargs)
+    if stream and not call.provider.supports_stream:
+        raise StreamNotSupportedError(f"{_short(call.provider)} cannot stream: leave out stream=True")
+    return call.model, call.provider
+
+
 def _start(
     model: Any, messages: Sequence[Mapping[str, Any]], provider: Any, stream: bool, auth: Any, kwargs: Any
 ) -> Tokens:
-    module = _provider(provider, model)
-    if stream and not module.supports_stream:
-        raise StreamNotSupportedError(f"{module.__name__.rpartition('.')[2]} cannot stream: leave out stream=True")
-    check_messages(messages)
+    given = {name: value for name, value in kwargs.items() if name not in _OF_2023}
     if auth is not None:
-        kwargs["auth"] = auth
-    read_options(module, kwargs)
+        given["auth"] = auth
+    module, name, options = _choose(provider, model, given)
+    if stream and not module.supports_stream:
+        raise StreamNotSupportedError(f"{_short(module)} cannot stream: leave out stream=True")
+    check_messages(messages)
+    read_options(module, options)
+    if debug.logging or g4f_legacy.logging:
+        print(f"Using {_short(module)} provider")
     # The caller may go on changing the list before the first token is asked for.
-    tokens: Tokens = module._create_completion(_name(model), [dict(message) for message in messages], stream, **kwargs)
+    tokens: Tokens = module._create_completion(name, [dict(message) for message in messages], stream, **options)
     return tokens
 
 
-def _provider(provider: Any, model: Any) -> Any:
-    provider = provider or getattr(model, "best_provider", None)
-    if isinstance(provider, str):
-        return registry.get(provider)
-    if hasattr(provider, "_create_completion"):
-        registry.check(provider)
-        return provider
-    if provider:
-        raise TypeError(f"provider must be a provider module or its name, not {type(provider).__name__}")
+def _choose(provider: Any, model: Any, options: Dict[str, Any]) -> Call:
     name = _name(model)
-    for module in registry.all().values():
-        if name in module.models or name in module.models.values():
-            return module
-    raise ModelNotFoundError(f"no provider lists the model {name!r}: say which to ask with provider=")
+    if isinstance(provider, str) and provider:
+        provider = registry.get(provider)
+    if provider:
+        if not hasattr(provider, "_create_completion"):
+            raise TypeError(f"provider must be a provider module or its name, not {type(provider).__name__}")
+        registry.check(provider)
+        return route(provider, name, options)
+    known = model if isinstance(model, Model) else models.find(name)
+    routed = getattr(known, "best_provider", None)
+    if isinstance(routed, str):
+        routed = registry.get(routed)
+    if routed and not is_gone(routed, options):
+        return Call(routed, name, options)
+    if not current():
+        for module in registry.all().values():
+            if name in (*module.models, *module.models.values()) and _can_be_asked(module, options):
+                return Call(module, name, options)
+        if known is None:
+            raise ModelNotFoundError(f"no provider lists the model {name!r}: say which to ask with provider=")
+    return to_target(_short(routed) if routed else f"The provider of {name}", options)
+
+
+def _can_be_asked(module: Any, options: Dict[str, Any]) -> bool:
+    """Whether a provider is meant by a call that does not name it."""
+    return not is_gone(module, options) and (not module.needs_auth or is_configured(module))
 
 
 def _name(model: Any) -> str:
+    """The name of a model, however scripts say it: as a text, a `Model`, a provider's list of models, or nothing."""
+    if isinstance(model, (list, tuple)):
+        model = model[0] if model else ""
     name = getattr(model, "name", model) or ""
     if not isinstance(name, str):
         raise TypeError(f"model must be a name or a Model, not {type(model).__name__}")
     return name
+
+
+def _short(provider: Any) -> str:
+    return str(provider.__name__).rpartition(".")[2]

@@ -6,6 +6,9 @@ G4fError
 ├── StreamNotSupportedError, also a ValueError
 ├── AuthenticationRequiredError, also a ValueError
 ├── ProviderNotWorkingError
+├── RetryNoProviderError
+├── RetryProviderError
+├── ModelNotAllowed, VersionNotFoundError, NestAsyncioError: names of 2023 that nothing raises
 └── ProviderError, also a requests.exceptions.RequestException and a RuntimeError
     ├── RequestFailedError
     │   ├── AuthenticationError
@@ -15,7 +18,7 @@ G4fError
     └── StreamInterruptedError
 """
 
-from typing import Any, Optional
+from typing import Any, Optional, Sequence
 
 from requests.exceptions import RequestException
 
@@ -64,6 +67,36 @@ class AuthenticationRequiredError(G4fError, ValueError):
 
 class ProviderNotWorkingError(G4fError):
     """The service is gone, and nothing stands in its place."""
+
+
+class RetryNoProviderError(G4fError):
+    """A `RetryProvider` has no provider to try."""
+
+
+class RetryProviderError(G4fError):
+    """All providers of a `RetryProvider` have failed.
+
+    Attributes:
+        failures (list): what each has raised, in the order in which they were tried.
+    """
+
+    def __init__(self, providers: Sequence[Any], failures: Sequence[Exception]) -> None:
+        names = [getattr(provider, "__name__", str(provider)).rpartition(".")[2] for provider in providers]
+        listed = "".join(f"\n  {name}: {error}" for name, error in zip(names, failures))
+        super().__init__(f"all providers have failed:{listed}")
+        self.failures = list(failures)
+
+
+class ModelNotAllowed(G4fError):
+    """A name of 2023. Nothing raises it."""
+
+
+class VersionNotFoundError(G4fError):
+    """A name of 2023. Nothing raises it."""
+
+
+class NestAsyncioError(G4fError):
+    """A name of 2023. Nothing raises it."""
 
 
 class ProviderError(G4fError, RequestException, RuntimeError):

@@ -1,4 +1,5 @@
-"""Which providers there are: the modules in `Provider`, and those that other distributions offer.
+"""Which providers there are: the modules in `Provider`, those that other distributions offer, and the stand-ins for
+those of 2023 that are gone.
 
 No list is kept by hand. A distribution offers a provider by an entry point of the group ``g4f_legacy.providers`` whose
 name is the provider's and whose value is the module.
@@ -12,58 +13,25 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Coroutine, Dict, Generator, List, Optional
+from typing import Any, Dict, List, Optional
 
-from .aio import AsyncCompletion
+from . import stand_ins
 from .errors import ProviderNotFoundError
 from .options import base_url_of, is_public
+from .provider_module import ProviderModule
 
 ENTRY_POINTS = "g4f_legacy.providers"
 
 log = logging.getLogger("g4f_legacy")
 
 
-class ProviderModule(ModuleType):
-    """What a provider module has beside its own names: those of the days when providers were classes."""
-
-    _create_completion: Any
-    model: List[str]
-
-    @property
-    def supports_gpt_35_turbo(self) -> bool:
-        return "gpt-3.5-turbo" in self.model
-
-    @property
-    def supports_gpt_4(self) -> bool:
-        return "gpt-4" in self.model
-
-    def create_completion(
-        self, model: str, messages: List[Any], stream: bool = True, **kwargs: Any
-    ) -> Generator[str, None, None]:
-        """The provider's generator. Nothing is checked or sent before its first token is asked for."""
-        tokens: Generator[str, None, None] = self._create_completion(model, messages, stream, **kwargs)
-        return tokens
-
-    def create_async(
-        self, model: str, messages: List[Any], stream: bool = False, **kwargs: Any
-    ) -> Coroutine[Any, Any, str]:
-        """A coroutine for the whole text."""
-        return AsyncCompletion(self.create_completion(model, messages, stream, **kwargs)).text()
-
-    def create_async_generator(
-        self, model: str, messages: List[Any], stream: bool = True, **kwargs: Any
-    ) -> AsyncCompletion:
-        """The tokens with ``async for``, or the whole text with ``await``."""
-        return AsyncCompletion(self.create_completion(model, messages, stream, **kwargs))
-
-
 def names() -> List[str]:
-    """The names of all providers, in alphabetical order. Imports none of them."""
+    """The names of all live providers, in alphabetical order. Imports none of them."""
     return sorted({*_built_in(), *_offered()})
 
 
 def get(name: str) -> ProviderModule:
-    """Imports the provider of that name.
+    """The provider of that name: imported, or a stand-in.
 
     Raises:
         ProviderNotFoundError: there is none; the error names the nearest.
@@ -73,16 +41,18 @@ def get(name: str) -> ProviderModule:
         module = import_module(f"{__package__}.Provider.{name}")
     elif name in _offered():
         module = _offered()[name].load()
+    elif name in stand_ins.names():
+        return stand_ins.get(name)
     else:
-        known = names()
+        known = [*names(), *stand_ins.names()]
         nearest = get_close_matches(name.lower(), [known_name.lower() for known_name in known], n=1)
         guess = next((f"did you mean {known_name}? " for known_name in known if [known_name.lower()] == nearest), "")
-        raise ProviderNotFoundError(f"there is no provider {name!r}: {guess}There are {', '.join(known)}.")
+        raise ProviderNotFoundError(f"there is no provider {name!r}: {guess}There are {', '.join(names())}.")
     return adopt(module)
 
 
 def all() -> Dict[str, ProviderModule]:
-    """Imports all providers. Those of other distributions that cannot be imported are logged and left out."""
+    """Imports all live providers. Those of other distributions that cannot be imported are logged and left out."""
     found = {}
     for name in names():
         try:

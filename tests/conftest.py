@@ -7,7 +7,7 @@ import pytest
 import responses as responses_library
 from replay import Replay
 
-from g4f_legacy import host
+from g4f_legacy import host, redirects
 
 _CONFIGURES = ("G4F_LEGACY_", "OPENAI_", "GEMINI_", "GOOGLE_API_KEY")
 
@@ -20,6 +20,8 @@ def no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith(_CONFIGURES) or name.lower().endswith("_proxy") or name.endswith("_CA_BUNDLE"):
             monkeypatch.delenv(name)
     monkeypatch.setattr(host, "_first_models", {})
+    monkeypatch.setattr(redirects, "_target", None)
+    monkeypatch.setattr(redirects, "_noted", set())
 
 
 @pytest.fixture

@@ -250,8 +250,9 @@ def test_every_check_is_proven() -> None:
 
 def test_the_arrows_point_one_way() -> None:
     """Who may import whom: each module only from those before it."""
-    order = "errors running sse document stream params prompt models options body failures session cookies".split()
-    order += "leaving host chat_ui aio registry Provider completion check cli".split()
+    order = "typing debug errors running sse document stream params prompt models options body failures session".split()
+    order += "cookies leaving host chat_ui aio redirects provider_module stand_ins registry base_provider retry".split()
+    order += "helper Provider completion check runner scan commands cli".split()
     package = Path(sys.modules["g4f_legacy"].__file__ or "").parent
     for path in package.glob("*.py"):
         if path.stem.startswith("__"):

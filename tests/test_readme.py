@@ -36,10 +36,10 @@ def test_the_first_example_comes_early() -> None:
 
 
 def test_all_examples_are_known() -> None:
-    assert [len(examples(language)) for language in ("python", "shell", "ini")] == [5, 4, 1]
+    assert [len(examples(language)) for language in ("python", "shell", "ini")] == [6, 5, 1]
 
 
-@pytest.mark.parametrize("number, shown", [(0, WHOLE), (1, ""), (2, ""), (3, WHOLE), (4, "")])
+@pytest.mark.parametrize("number, shown", [(0, WHOLE), (1, ""), (2, ""), (3, WHOLE), (4, "Hello\n"), (5, "")])
 def test_python_examples(number: int, shown: str, play: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     replay = play(load("h2o/hello"))
     code = examples("python")[number].replace("http://127.0.0.1:3000", replay.url)
@@ -64,13 +64,26 @@ def test_the_example_of_hosts_of_today(play: Any) -> None:
     )
 
 
+def test_the_example_of_an_old_script(play: Any, tmp_path: Path) -> None:
+    script = (
+        'import g4f\nfor token in g4f.ChatCompletion.create("gpt-4", [{"role": "user", "content": "Hi"}], stream=True):'
+    )
+    (tmp_path / "bot.py").write_text(f"{script}\n    print(token)")
+    replay = play([*load("openai/models"), *load("openai/stream")])
+    code = (
+        examples("shell")[4].replace("http://127.0.0.1:11434", replay.url).replace("bot.py", str(tmp_path / "bot.py"))
+    )
+    scanned, _, printed = shell(code).partition("G4F_LEGACY_REDIRECT)\n")
+    assert "needs" in scanned and printed.startswith("Hi\n a\n of\n")
+
+
 def test_the_first_command() -> None:
     [command] = re.findall(r"^    pip install .* && (g4f-legacy ask --local .*)$", README, re.MULTILINE)
     assert shell(command) == "Hello, world"
 
 
 def test_the_server_examples() -> None:
-    serve, ask = examples("shell")[2:]
+    serve, ask = examples("shell")[2:4]
     command = serve.strip().replace("g4f-legacy", f"exec '{sys.executable}' -m g4f_legacy").replace("1337", "0")
     process = subprocess.Popen(["sh", "-c", command], stderr=subprocess.PIPE)
     assert process.stderr is not None
@@ -115,7 +128,7 @@ def test_the_table_of_options() -> None:
 
 
 def test_the_provider_example_is_one(tmp_path: Path) -> None:
-    (tmp_path / "Yes.py").write_text(examples("python")[4])
+    (tmp_path / "Yes.py").write_text(examples("python")[5])
     code = """
 import Yes
 from g4f_legacy import ChatCompletion

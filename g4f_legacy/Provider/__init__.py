@@ -1,11 +1,23 @@
-"""Hands out the providers by name: ``from g4f_legacy.Provider import H2o``. Each is imported when it is asked for."""
+"""Hands out the providers by name: ``from g4f_legacy.Provider import H2o``.
+
+Each is imported when it is asked for. Those of 2023 that are gone are stand-ins.
+"""
 
 import sys
 from types import ModuleType
 from typing import Any, List
 
-from .. import registry
+from .. import base_provider, helper, registry, retry, stand_ins
 from ..errors import ProviderNotFoundError
+
+# Names of 2023 beside the providers'.
+_BESIDE = {
+    "BaseProvider": base_provider.BaseProvider,
+    "AsyncProvider": base_provider.AsyncProvider,
+    "AsyncGeneratorProvider": base_provider.AsyncGeneratorProvider,
+    "ProviderUtils": base_provider.ProviderUtils,
+    "RetryProvider": retry.RetryProvider,
+}
 
 
 class _Package(ModuleType):
@@ -18,9 +30,13 @@ class _Package(ModuleType):
 
 def __getattr__(name: str) -> Any:
     if name == "__all__":
-        return list(registry.all())
+        return ["BaseProvider", *__dir__()]
     if name == "__providers__":
-        return list(registry.all().values())
+        return list(__getattr__("__map__").values())
+    if name == "__map__":
+        return base_provider.ProviderUtils.convert
+    if name in _BESIDE:
+        return _BESIDE[name]
     if name.startswith("__"):
         raise AttributeError(name)
     try:
@@ -30,7 +46,16 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> List[str]:
-    return registry.names()
+    # Scripts walk it for providers: it holds nothing else.
+    return sorted({*registry.all(), *stand_ins.names()})
 
 
-sys.modules[__name__].__class__ = _Package
+_package = sys.modules[__name__]
+_package.__class__ = _Package
+# Where scripts of 2023 import providers and helpers from: a folder of the old package's each.
+for _name in ("Providers", "deprecated", "needs_auth"):
+    sys.modules[f"{__name__}.{_name}"] = _package
+    setattr(_package, _name, _package)
+for _name, _module in (("helper", helper), ("base_provider", base_provider), ("retry_provider", retry)):
+    sys.modules[f"{__name__}.{_name}"] = _module
+    setattr(_package, _name, _module)

@@ -1,0 +1,227 @@
+import os
+import signal
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any, Sequence
+
+import pytest
+
+ASK = 'g4f.ChatCompletion.create("gpt-4", [{"role": "user", "content": "Hello"}])'
+
+
+def start(*arguments: str, cwd: Path, **options: Any) -> "subprocess.Popen[str]":
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8", **options.pop("environment", {})}
+    pipe = subprocess.PIPE
+    command = [sys.executable, *arguments]
+    return subprocess.Popen(
+        command, cwd=cwd, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, encoding="utf-8", **options
+    )
+
+
+def run(*arguments: str, cwd: Path, to: Sequence[str] = ("--to", "Echo"), stdin: str = "", **environment: str) -> Any:
+    """The exit code, stdout and stderr of ``g4f-legacy run``."""
+    process = start("-m", "g4f_legacy", "run", *to, *arguments, cwd=cwd, environment=environment)
+    out, err = process.communicate(stdin, timeout=60)
+    return process.returncode, out, err
+
+
+def python(*arguments: str, cwd: Path, stdin: str = "") -> Any:
+    process = start(*arguments, cwd=cwd)
+    out, err = process.communicate(stdin, timeout=60)
+    return process.returncode, out, err
+
+
+WHO = """
+import sys
+print(__name__, sys.argv, sys.path[0], globals().get("__file__"), sys.modules["__main__"].__dict__ is globals())
+"""
+
+
+class TestAsPythonDoes:
+    """What a script sees of itself is what it sees under python."""
+
+    def compare(self, tmp_path: Path, *arguments: str, stdin: str = "") -> None:
+        expected = python(*arguments, cwd=tmp_path, stdin=stdin)
+        assert run(*arguments, cwd=tmp_path, stdin=stdin) == expected
+        assert expected[0] == 0 and expected[1]
+
+    def test_a_script(self, tmp_path: Path) -> None:
+        (tmp_path / "folder").mkdir()
+        (tmp_path / "folder" / "script.py").write_text(WHO)
+        self.compare(tmp_path, "folder/script.py", "--to", "-m", "--", "x")
+        self.compare(tmp_path, str(tmp_path / "folder" / "script.py"))
+
+    def test_stdin(self, tmp_path: Path) -> None:
+        self.compare(tmp_path, "-", "a", "-b", stdin=WHO)
+
+    def test_a_module(self, tmp_path: Path) -> None:
+        (tmp_path / "script.py").write_text(WHO)
+        self.compare(tmp_path, "-m", "script", "--flag", "x")
+
+    def test_a_package(self, tmp_path: Path) -> None:
+        (tmp_path / "package").mkdir()
+        (tmp_path / "package" / "__init__.py").write_text("")
+        (tmp_path / "package" / "__main__.py").write_text(WHO)
+        self.compare(tmp_path, "-m", "package", "x")
+
+    def test_a_folder(self, tmp_path: Path) -> None:
+        (tmp_path / "folder").mkdir()
+        (tmp_path / "folder" / "__main__.py").write_text("import sys, other\nprint(__name__, sys.argv, other.x)\n")
+        (tmp_path / "folder" / "other.py").write_text("x = 5")
+        self.compare(tmp_path, "folder", "x")
+
+    def test_an_archive(self, tmp_path: Path) -> None:
+        with zipfile.ZipFile(tmp_path / "script.zip", "w") as archive:
+            archive.writestr("__main__.py", "import sys, other\nprint(__name__, sys.argv, other.x)\n")
+            archive.writestr("other.py", "x = 5")
+        self.compare(tmp_path, "script.zip", "x")
+
+    def test_another_encoding(self, tmp_path: Path) -> None:
+        (tmp_path / "script.py").write_bytes("# coding: cp1251\nprint('Привет')\n".encode("cp1251"))
+        self.compare(tmp_path, "script.py")
+
+    @pytest.mark.parametrize(
+        "script, code",
+        [
+            ("raise SystemExit(7)", 7),
+            ("import sys; sys.exit('bye')", 1),
+            ("import sys; sys.exit()", 0),
+            ("1 / 0", 1),
+            ("def f():\n    raise ValueError('Привет')\n\ntry:\n    1 / 0\nexcept Exception:\n    f()", 1),
+            ("import os; os._exit(9)", 9),
+            ("import sys; sys.excepthook = lambda kind, *rest: print('hook', kind.__name__)\n1 / 0", 1),
+            ("import other", 1),
+            ("this is no python", 1),
+            ("import asyncio\nasync def f():\n    raise ValueError(5)\nasyncio.run(f())", 1),
+        ],
+    )
+    def test_how_it_ends(self, script: str, code: int, tmp_path: Path) -> None:
+        (tmp_path / "script.py").write_text(script, "utf-8")
+        (tmp_path / "other.py").write_text("def f():\n    raise KeyError(5)\nf()")
+        expected = python("script.py", cwd=tmp_path)
+        done = run("script.py", cwd=tmp_path)
+        assert done == expected and done[0] == code
+        assert "g4f_legacy" not in done[2] and "runpy" not in done[2]
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal on Windows")
+    def test_an_interrupt(self, tmp_path: Path) -> None:
+        (tmp_path / "script.py").write_text("import time\nprint('ready', flush=True)\ntime.sleep(60)\n")
+        ends = []
+        for before in ([], ["-m", "g4f_legacy", "run"]):
+            process = start(*before, "script.py", cwd=tmp_path)
+            assert process.stdout is not None and process.stdout.readline() == "ready\n"
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=30)
+            ends.append((process.returncode, out, err))
+        assert ends[0] == ends[1] and ends[1][0] == -signal.SIGINT
+        assert "KeyboardInterrupt" in ends[1][2]
+
+
+class TestTheNameG4f:
+    def test_everywhere(self, tmp_path: Path) -> None:
+        """In modules that the script imports, in copies within other packages, in lower case."""
+        (tmp_path / "bot").mkdir()
+        (tmp_path / "bot" / "__init__.py").write_text("from .lib.g4f import Provider\nfrom .lib import g4f\n")
+        (tmp_path / "bot" / "lib").mkdir()
+        (tmp_path / "bot" / "lib" / "__init__.py").write_text("")
+        (tmp_path / "g4f").mkdir()
+        (tmp_path / "g4f" / "__init__.py").write_text("raise RuntimeError('the old package')")
+        (tmp_path / "script.py").write_text(f"""
+import bot, g4f, g4f_legacy, importlib
+import g4f.Provider.Providers.You as You
+import g4f.Provider.Bing
+from g4f.Provider.Bing import Bing
+from g4f.Provider.deprecated import AiService
+import g4f.provider
+from g4f.models import gpt_4
+import g4f.typing, g4f.errors, g4f.debug, g4f.Provider.helper
+print(g4f is g4f_legacy, bot.g4f is g4f, bot.Provider is g4f.Provider)
+print(You is g4f.Provider.You, Bing is g4f.Provider.Bing)
+print(importlib.import_module("g4f.Provider.Providers.H2o") is g4f.Provider.H2o, g4f.__spec__.name, {ASK})
+""")
+        code, out, err = run("script.py", cwd=tmp_path)
+        assert (code, err) == (0, "")
+        assert out == "True True True\nTrue True\nTrue g4f_legacy Hello\n"
+
+    @pytest.mark.parametrize("name", ["g4f.nothing", "g4f.Provider.Nothing", "g4f.cli"])
+    def test_what_is_not_there(self, name: str, tmp_path: Path) -> None:
+        (tmp_path / "script.py").write_text(
+            f"try:\n    import {name}\nexcept ModuleNotFoundError as e:\n    print(e, e.name)"
+        )
+        assert run("script.py", cwd=tmp_path) == (
+            0,
+            f"No module named '{name}': g4f_legacy has none of that name {name}\n",
+            "",
+        )
+
+    def test_not_outside(self, tmp_path: Path) -> None:
+        (tmp_path / "script.py").write_text(
+            "import sys, g4f_legacy, g4f_legacy.runner\nprint(len(sys.meta_path))\nimport g4f"
+        )
+        code, out, err = python("script.py", cwd=tmp_path)
+        assert code == 1 and err.endswith("ModuleNotFoundError: No module named 'g4f'\n")
+
+
+class TestWithoutATarget:
+    need = "g4f-legacy: Bing is gone, and there is no redirect for its calls. Send them to a server of your own"
+
+    @pytest.mark.parametrize(
+        "script",
+        [
+            f"print('before', flush=True)\n{ASK}\nprint('after')",
+            f"print('before')\ntry:\n    {ASK}\nexcept Exception:\n    print('after')",
+            f"print('before')\nwhile True:\n    try:\n        {ASK}\n    except:\n        pass",
+            "print('before')\nimport threading\n"
+            f"t = threading.Thread(target=lambda: {ASK})\nt.start(); t.join()\nprint('after')",
+            "print('before')\nimport asyncio\nasync def f():\n"
+            f"    await {ASK.replace('create', 'create_async')}\nasyncio.run(f())\nprint('after')",
+            "print('before')\nnext(g4f.Provider.Bing.create_completion('', [{'role': 'user', 'content': 'x'}]))",
+        ],
+        ids=["plain", "except Exception", "except", "thread", "asyncio", "direct"],
+    )
+    def test_it_ends_at_the_first_completion(self, script: str, tmp_path: Path) -> None:
+        (tmp_path / "script.py").write_text("import g4f\n" + script)
+        code, out, err = run("script.py", cwd=tmp_path, to=())
+        assert (code, out) == (4, "before\n")
+        assert err.startswith(self.need) and "Echo" in err and "Traceback" not in err
+
+    def test_a_live_provider_without_a_host(self, tmp_path: Path) -> None:
+        script = 'import g4f\ng4f.ChatCompletion.create("", [{"role": "user", "content": "x"}], g4f.Provider.H2o)'
+        (tmp_path / "script.py").write_text(script)
+        code, out, err = run("script.py", cwd=tmp_path, to=())
+        assert code == 4 and err.startswith("g4f-legacy: H2o is gone")
+
+    def test_a_script_that_asks_nothing(self, tmp_path: Path) -> None:
+        (tmp_path / "script.py").write_text("import g4f\nprint(g4f.Provider.Bing.url)")
+        assert run("script.py", cwd=tmp_path, to=()) == (0, "https://bing.com/chat\n", "")
+
+    def test_the_environment(self, tmp_path: Path) -> None:
+        (tmp_path / "script.py").write_text(f"import g4f\nprint({ASK})")
+        assert run("script.py", cwd=tmp_path, to=(), G4F_LEGACY_REDIRECT="Echo") == (0, "Hello\n", "")
+        assert run("--model", "x", "script.py", cwd=tmp_path, to=(), G4F_LEGACY_REDIRECT="Echo") == (0, "Hello\n", "")
+
+
+class TestUsage:
+    @pytest.mark.parametrize(
+        "arguments, message",
+        [
+            (["nope.py"], "g4f-legacy: [Errno 2] No such file or directory: 'nope.py'"),
+            (["-m"], "g4f-legacy: -m needs the name of a module"),
+            ([], "usage: g4f-legacy run [-h] [-v] [--to NAME]"),
+            (["--to"], "usage: g4f-legacy run"),
+            (["--to", "Nope", "x.py"], "g4f-legacy: there is no provider 'Nope'"),
+            (["--nope", "x.py"], "usage: g4f-legacy"),
+        ],
+    )
+    def test_mistakes(self, arguments: Any, message: str, tmp_path: Path) -> None:
+        code, out, err = run(*arguments, cwd=tmp_path, to=())
+        assert (code, out) == (2, "") and err.startswith(message)
+
+    def test_a_target_that_is_gone_itself(self, tmp_path: Path) -> None:
+        code, out, err = run("x.py", cwd=tmp_path, to=("--to", "Bing"))
+        assert (code, err) == (4, "g4f-legacy: Bing is gone itself: it cannot take calls\n")
+
+    def test_help(self, tmp_path: Path) -> None:
+        assert "-m MODULE" in run("--help", cwd=tmp_path, to=())[1]
