@@ -63,6 +63,8 @@ _FROM = {
 def __getattr__(name: str) -> Any:
     if name in _FROM:
         return getattr(import_module(f"{__name__}.{_FROM[name]}"), name)
+    if name == "provider":  # as one old README has it
+        name = "Provider"
     if name in __all__:
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

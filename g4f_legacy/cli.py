@@ -23,8 +23,13 @@ def main(argv: Optional[List[str]] = None) -> int:
     0 done; 2 wrong usage; 3 a login is missing or refused; 4 the provider is gone; 5 the host failed; 130 interrupted.
     """
     arguments = _parser().parse_args(_apart(sys.argv[1:] if argv is None else argv))
-    logging.basicConfig(format="%(message)s")
-    logging.getLogger("g4f_legacy").setLevel([logging.WARNING, logging.INFO, logging.DEBUG][min(arguments.verbose, 2)])
+    log = logging.getLogger("g4f_legacy")
+    log.setLevel([logging.WARNING, logging.INFO, logging.DEBUG][min(arguments.verbose, 2)])
+    if arguments.command == "run":  # the rest of logging is the script's
+        log.addHandler(logging.StreamHandler())
+        log.propagate = False
+    else:
+        logging.basicConfig(format="%(message)s")
     # What a host sends need not fit the terminal's encoding.
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -177,10 +177,10 @@ def scan(arguments: Namespace) -> int:
         _print_json([asdict(report) for report in reports])
     for report in [] if arguments.json else reports:
         print(report.path)
-        for title, found in (("providers", report.providers), ("names", report.names)):
+        for title, found in (("providers", report.providers), ("models", report.models), ("names", report.names)):
             if found:
                 print(f"  {title:<10}{', '.join(_with_state(*one) for one in found.items())}")
-        for title, listed in (("models", report.models), ("needs", report.needs), ("error", [report.error])):
+        for title, listed in (("needs", report.needs), ("error", [report.error])):
             if any(listed):
                 print(f"  {title:<10}{', '.join(listed)}")
     if not reports:

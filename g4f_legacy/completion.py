@@ -1,16 +1,17 @@
 """`ChatCompletion`: chooses a provider, checks the call, and joins or hands on the tokens."""
 
+from types import ModuleType
 from typing import Any, Coroutine, Dict, Generator, Literal, Mapping, Optional, Sequence, Tuple, Union, overload
 
 import g4f_legacy
 
-from . import debug, models, registry
+from . import debug, models, redirects, registry
 from .aio import AsyncCompletion
 from .errors import ModelNotFoundError, StreamNotSupportedError
 from .models import Model
 from .options import is_configured, read_options
 from .prompt import check_messages
-from .redirects import Call, current, is_gone, route, to_target
+from .redirects import Call, current, is_gone, passed_on, route, to_target
 from .stream import join
 
 Tokens = Generator[str, None, None]
@@ -117,7 +118,9 @@ class Completion:
         return ChatCompletion.create(model, [{"role": "user", "content": prompt}], provider, stream, **kwargs)
 
 
-def get_model_and_provider(model: Any, provider: Any = None, stream: bool = False, **kwargs: Any) -> Tuple[str, Any]:
+def get_model_and_provider(
+    model: Any, provider: Any = None, stream: bool = False, ignored: Any = None, **kwargs: Any
+) -> Tuple[str, Any]:
     """What `ChatCompletion.create` would ask, and whom.
 
     Raises:
@@ -139,23 +142,27 @@ def _start(
     if stream and not module.supports_stream:
         raise StreamNotSupportedError(f"{_short(module)} cannot stream: leave out stream=True")
     check_messages(messages)
-    read_options(module, options)
+    if isinstance(module, ModuleType):
+        read_options(module, options)
     if debug.logging or g4f_legacy.logging:
         print(f"Using {_short(module)} provider")
     # The caller may go on changing the list before the first token is asked for.
-    tokens: Tokens = module._create_completion(name, [dict(message) for message in messages], stream, **options)
+    complete = getattr(module, "_create_completion", None) or module.create_completion
+    tokens: Tokens = complete(name, [dict(message) for message in messages], stream, **options)
     return tokens
 
 
 def _choose(provider: Any, model: Any, options: Dict[str, Any]) -> Call:
-    name = _name(model)
+    name = models.name_of(model)
     if isinstance(provider, str) and provider:
         provider = registry.get(provider)
-    if provider:
-        if not hasattr(provider, "_create_completion"):
-            raise TypeError(f"provider must be a provider module or its name, not {type(provider).__name__}")
+    if hasattr(provider, "_create_completion"):
         registry.check(provider)
         return route(provider, name, options)
+    if hasattr(provider, "create_completion"):  # a class of the script's own
+        return Call(provider, name, options)
+    if provider:
+        raise TypeError(f"provider must be a provider module or its name, not {type(provider).__name__}")
     known = model if isinstance(model, Model) else models.find(name)
     routed = getattr(known, "best_provider", None)
     if isinstance(routed, str):
@@ -165,8 +172,9 @@ def _choose(provider: Any, model: Any, options: Dict[str, Any]) -> Call:
     if not current():
         for module in registry.all().values():
             if name in (*module.models, *module.models.values()) and _can_be_asked(module, options):
-                return Call(module, name, options)
-        if known is None:
+                # A script of 2023 means another service by its logins and options.
+                return Call(module, name, passed_on(options) if known else options)
+        if known is None and redirects.when_missing is None:
             raise ModelNotFoundError(f"no provider lists the model {name!r}: say which to ask with provider=")
     return to_target(_short(routed) if routed else f"The provider of {name}", options)
 
@@ -174,16 +182,6 @@ def _choose(provider: Any, model: Any, options: Dict[str, Any]) -> Call:
 def _can_be_asked(module: Any, options: Dict[str, Any]) -> bool:
     """Whether a provider is meant by a call that does not name it."""
     return not is_gone(module, options) and (not module.needs_auth or is_configured(module))
-
-
-def _name(model: Any) -> str:
-    """The name of a model, however scripts say it: as a text, a `Model`, a provider's list of models, or nothing."""
-    if isinstance(model, (list, tuple)):
-        model = model[0] if model else ""
-    name = getattr(model, "name", model) or ""
-    if not isinstance(name, str):
-        raise TypeError(f"model must be a name or a Model, not {type(model).__name__}")
-    return name
 
 
 def _short(provider: Any) -> str:

@@ -48,6 +48,20 @@ class ModelUtils(metaclass=_Convert):
     """``ModelUtils.convert`` has the models of 2023 by name."""
 
 
+def name_of(model: Any) -> str:
+    """The name of a model, however scripts say it: as a text, a `Model`, a provider's list of models, or nothing.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if isinstance(model, (list, tuple)):
+        model = model[0] if model else ""
+    name = getattr(model, "name", model) or ""
+    if not isinstance(name, str):
+        raise TypeError(f"model must be a name or a Model, not {type(model).__name__}")
+    return name
+
+
 def find(name: str) -> Optional[Model]:
     """The model of 2023 that a name, a model id or nothing stands for; None where there is none."""
     for attribute, facts in _facts().items():
@@ -63,9 +77,11 @@ def _get(attribute: str) -> Model:
     return Model(facts["names"][0], facts["base_provider"], provider)
 
 
-def __getattr__(name: str) -> Model:
+def __getattr__(name: str) -> Any:
     if name in _facts():
         return _get(name)
+    if name == "__all__":
+        return __dir__()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -6,6 +6,7 @@ from typing import Any, Coroutine, Generator, List, Tuple
 import g4f_legacy  # its names are imported when they are used
 
 from .aio import AsyncCompletion
+from .models import name_of
 from .redirects import route
 
 
@@ -27,22 +28,22 @@ class ProviderModule(ModuleType):
         return "gpt-4" in self.model
 
     def create_completion(
-        self, model: str, messages: List[Any], stream: bool = True, **kwargs: Any
+        self, model: Any, messages: List[Any], stream: bool = True, **kwargs: Any
     ) -> Generator[str, None, None]:
         """The provider's generator, or that of the redirect's target. Nothing is sent before its first token is asked
         for."""
-        provider, model, options = route(self, model, kwargs)
+        provider, model, options = route(self, name_of(model), kwargs)
         tokens: Generator[str, None, None] = provider._create_completion(model, messages, stream, **options)
         return tokens
 
     def create_async(
-        self, model: str, messages: List[Any], stream: bool = False, **kwargs: Any
+        self, model: Any, messages: List[Any], stream: bool = False, **kwargs: Any
     ) -> Coroutine[Any, Any, str]:
         """A coroutine for the whole text."""
         return AsyncCompletion(self.create_completion(model, messages, stream, **kwargs)).text()
 
     def create_async_generator(
-        self, model: str, messages: List[Any], stream: bool = True, **kwargs: Any
+        self, model: Any, messages: List[Any], stream: bool = True, **kwargs: Any
     ) -> AsyncCompletion:
         """The tokens with ``async for``, or the whole text with ``await``."""
         return AsyncCompletion(self.create_completion(model, messages, stream, **kwargs))

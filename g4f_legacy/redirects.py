@@ -6,20 +6,19 @@ where no other host is configured.
 
 import logging
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import ModuleType, TracebackType
-from typing import Any, Callable, Dict, NamedTuple, Optional, Set, Tuple, Type, Union
-from urllib.parse import urlsplit
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple, Type, Union
 
 import g4f_legacy  # its names are imported when they are used: the target is found only then
 
 from .errors import AuthenticationRequiredError, ProviderNotWorkingError
 from .options import base_url_of, has_login, is_public, read_options
-from .session import is_loopback
 
 PASSED_ON = (
     *("temperature", "top_p", "top_k", "max_tokens", "n", "stop", "presence_penalty", "frequency_penalty", "seed"),
-    *("timeout", "proxy", "retries", "verify"),
+    *("timeout", "proxy", "retries"),
 )
 """What of a call goes to the target, too. Anything else was meant for the service that is gone."""
 
@@ -41,26 +40,30 @@ class Call(NamedTuple):
     options: Dict[str, Any]
 
 
-@dataclass
+@dataclass(eq=False)
 class Redirect:
     """A target. As a context manager, it is one for the length of the block."""
 
     provider: Any
     model: str = ""
     options: Dict[str, Any] = field(default_factory=dict, repr=False)
-    before: Optional["Redirect"] = field(default=None, repr=False)
 
     def __enter__(self) -> "Redirect":
+        self._leave()
+        _targets.append(self)
         return self
 
     def __exit__(
         self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
     ) -> None:
-        global _target
-        _target = self.before
+        self._leave()
+
+    def _leave(self) -> None:
+        with suppress(ValueError):
+            _targets.remove(self)
 
 
-_target: Optional[Redirect] = None
+_targets: List[Redirect] = []  # the last one counts; blocks of several threads need not end in their order
 _noted: Set[Tuple[str, str, str]] = set()
 
 when_missing: Optional[Callable[[ProviderNotWorkingError], Any]] = None
@@ -78,23 +81,22 @@ def redirect(provider: Union[str, ModuleType, None], model: Optional[str] = None
 
     Raises:
         ProviderNotFoundError: there is no such provider.
-        ProviderNotWorkingError: it is a stand-in itself.
+        ProviderNotWorkingError: it is gone itself.
         TypeError, ValueError, AuthenticationRequiredError: an option is wrong, or a login is missing.
     """
-    global _target
-    target = Redirect(_live(provider) if provider else None, model or "", options, before=_target)
+    target = Redirect(_live(provider, options) if provider else None, model or "", options)
     if target.provider:
         read_options(target.provider, options)
-    _target = target
+    _targets.append(target)
     return target
 
 
 def current() -> Optional[Redirect]:
     """The target: what `redirect` was told last, or ``G4F_LEGACY_REDIRECT`` and ``G4F_LEGACY_REDIRECT_MODEL``."""
-    if _target is not None:
-        return _target if _target.provider else None
+    if _targets:
+        return _targets[-1] if _targets[-1].provider else None
     name = os.environ.get("G4F_LEGACY_REDIRECT")
-    return Redirect(_live(name), os.environ.get("G4F_LEGACY_REDIRECT_MODEL", "")) if name else None
+    return Redirect(_live(name, {}), os.environ.get("G4F_LEGACY_REDIRECT_MODEL", "")) if name else None
 
 
 def route(provider: Any, model: str, options: Dict[str, Any]) -> Call:
@@ -129,11 +131,19 @@ def to_target(name: str, options: Dict[str, Any]) -> Call:
     if (name, to, target.model) not in _noted:
         _noted.add((name, to, target.model))
         log.info("Calls to %s go to %s%s.", name, to, f", model {target.model}" if target.model else "")
-    passed_on = {option: value for option, value in options.items() if option in PASSED_ON and value is not None}
-    address = target.options.get("base_url") or base_url_of(target.provider)
-    if is_loopback(urlsplit(address).hostname or ""):
-        passed_on.pop("proxy", None)  # it was meant for a service far away
-    return Call(target.provider, target.model, {**passed_on, **target.options})
+    given = passed_on(options)
+    if not is_public(target.provider, target.options.get("base_url") or base_url_of(target.provider)):
+        given.pop("proxy", None)  # it was meant for a service far away, not for a host of one's own
+    return Call(target.provider, target.model, {**given, **target.options})
+
+
+def passed_on(options: Dict[str, Any]) -> Dict[str, Any]:
+    """What of a call's options is not for one service alone, and can be used."""
+    given = {option: value for option, value in options.items() if option in PASSED_ON and value is not None}
+    for option, kinds in (("timeout", (int, float, tuple)), ("proxy", str), ("retries", int)):
+        if option in given and not (given[option] and isinstance(given[option], kinds)):
+            del given[option]
+    return given
 
 
 def is_stand_in(provider: Any) -> bool:
@@ -155,9 +165,10 @@ def is_gone(provider: Any, options: Dict[str, Any]) -> bool:
         return True
 
 
-def _live(provider: Union[str, ModuleType]) -> Any:
+def _live(provider: Union[str, ModuleType], options: Dict[str, Any]) -> Any:
     module = g4f_legacy.registry.get(provider) if isinstance(provider, str) else provider
     g4f_legacy.registry.check(module)
-    if is_stand_in(module):
-        raise ProviderNotWorkingError(f"{module.__name__.rpartition('.')[2]} is gone itself: it cannot take calls")
+    if is_gone(module, options):
+        name, needs = module.__name__.rpartition(".")[2], "" if is_stand_in(module) else " without a host of its own"
+        raise ProviderNotWorkingError(f"{name} is gone itself: it cannot take calls{needs}")
     return module

@@ -8,6 +8,7 @@ import g4f_legacy  # its names are imported when they are used
 from .aio import AsyncCompletion
 from .base_provider import BaseProvider
 from .errors import RetryNoProviderError, RetryProviderError
+from .redirects import is_gone
 from .stream import join
 
 
@@ -37,7 +38,7 @@ class RetryProvider(BaseProvider):
             RetryNoProviderError: there is none to try.
             RetryProviderError: all have failed; it lists how.
         """
-        candidates = [one for one in self.providers if one.supports_stream or not stream]
+        candidates = [one for one in self.providers if not stream or one.supports_stream or is_gone(one, kwargs)]
         if self.shuffle:
             random.shuffle(candidates)
         if not candidates:

@@ -1,5 +1,6 @@
 """Runs a script of 2023 with ``g4f`` standing for this package."""
 
+import atexit
 import os
 import pkgutil
 import runpy
@@ -7,7 +8,7 @@ import signal
 import sys
 import threading
 from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType, TracebackType
 from typing import Any, Callable, NoReturn, Optional, Sequence
 
@@ -15,6 +16,7 @@ import g4f_legacy  # its names are imported when they are used
 
 from . import redirects
 from .errors import ProviderNotWorkingError
+from .options import is_configured
 
 NOT_WORKING = 4
 """The exit code of a script whose first completion has nowhere to go."""
@@ -32,9 +34,11 @@ def run(target: Sequence[str]) -> NoReturn:
         OSError: the script cannot be read.
     """
     start = _prepare(target)
-    finder = _Finder()
-    sys.meta_path.insert(0, finder)
-    redirects.when_missing = _give_up
+    sys.meta_path.insert(0, _Finder())
+    if not any(map(is_configured, g4f_legacy.registry.all().values())):
+        redirects.when_missing = _GiveUp()
+    end = _End()
+    atexit.register(end)  # before the script's own, so that it comes after them
     try:
         start()
     except SystemExit:
@@ -42,12 +46,21 @@ def run(target: Sequence[str]) -> NoReturn:
     except BaseException as error:
         trace = _without_ours(error.__traceback__)
         sys.excepthook(type(error), error.with_traceback(trace), trace)
-        if isinstance(error, KeyboardInterrupt):
+        end.is_interrupted = isinstance(error, KeyboardInterrupt)
+        raise SystemExit(NOT_WORKING if isinstance(error, ProviderNotWorkingError) else 1) from None
+    raise SystemExit(0)
+
+
+class _End:
+    """Ends an interrupted process by the signal, as python does, so that the shell sees it."""
+
+    is_interrupted = False
+
+    def __call__(self) -> None:
+        if self.is_interrupted:
             _flush()
             signal.signal(signal.SIGINT, signal.SIG_DFL)
-            os.kill(os.getpid(), signal.SIGINT)  # so that the shell sees it, too
-        raise SystemExit(1) from None
-    raise SystemExit(0)
+            os.kill(os.getpid(), signal.SIGINT)
 
 
 def _prepare(target: Sequence[str]) -> Callable[[], Any]:
@@ -63,7 +76,7 @@ def _prepare(target: Sequence[str]) -> Callable[[], Any]:
     if name == "-":
         sys.path[0] = ""
         return lambda: _execute(sys.stdin.buffer.read(), "<stdin>")
-    sys.path[0] = os.path.dirname(os.path.abspath(name))
+    sys.path[0] = os.path.dirname(os.path.realpath(name))
     with open(name, "rb") as script:
         source = script.read()
     return lambda: _execute(source, name if sys.version_info < (3, 9) else os.path.abspath(name))
@@ -84,18 +97,25 @@ def _without_ours(trace: Optional[TracebackType]) -> Optional[TracebackType]:
     return trace
 
 
-def _give_up(error: ProviderNotWorkingError) -> None:
-    """Ends the script, for none of its completions can come to anything. It may catch SystemExit only once."""
-    redirects.when_missing = _leave_at_once
-    print(f"g4f-legacy: {error}", file=sys.stderr)
-    if threading.current_thread() is threading.main_thread():
-        raise SystemExit(NOT_WORKING)
-    _leave_at_once(error)
+class _GiveUp:
+    """Ends a script, for none of its completions can come to anything. It may catch SystemExit, but only once."""
 
+    def __init__(self) -> None:
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+        self._has_said = False
 
-def _leave_at_once(error: ProviderNotWorkingError) -> NoReturn:
-    _flush()
-    os._exit(NOT_WORKING)
+    def __call__(self, error: ProviderNotWorkingError) -> None:
+        if os.getpid() != self._process:
+            return  # a worker of the script's: its master hears of the error
+        with self._lock:
+            is_first, self._has_said = not self._has_said, True
+            if is_first:
+                print(f"g4f-legacy: {error}", file=sys.stderr)
+        if is_first and threading.current_thread() is threading.main_thread():
+            raise SystemExit(NOT_WORKING)
+        _flush()
+        os._exit(NOT_WORKING)
 
 
 def _flush() -> None:
@@ -111,6 +131,10 @@ class _Finder(MetaPathFinder):
         parts = fullname.split(".")
         if "g4f" not in parts:
             return None
+        if parts[0] != "g4f" and parts[-1] == "g4f":
+            own = PathFinder.find_spec(fullname, path)
+            if own is not None and own.submodule_search_locations is None:
+                return None  # a module of the script's own that has the name
         below = ["Provider" if name == "provider" else name for name in parts[parts.index("g4f") + 1 :]]
         module: Any = g4f_legacy if not below or below[0] in g4f_legacy.__all__ else None
         for name in below:

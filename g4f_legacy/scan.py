@@ -17,17 +17,17 @@ _SKIPPED = {"__pycache__", "node_modules", "site-packages", "venv"}
 
 @dataclass
 class Report:
-    """What one file uses. `providers` and `names` have a state for each: live, stand-in or unknown.
+    """What one file uses: `providers`, `models` and `names` of g4f, with a state for each: live, stand-in or unknown.
+    The state of a model is that of the provider that it was asked from in 2023.
 
     Attributes:
-        models: names of models, as texts or attributes.
         needs: what would have to be configured.
         error: why the file could not be read; empty where it could.
     """
 
     path: str
     providers: Dict[str, str] = field(default_factory=dict)
-    models: List[str] = field(default_factory=list)
+    models: Dict[str, str] = field(default_factory=dict)
     names: Dict[str, str] = field(default_factory=dict)
     needs: List[str] = field(default_factory=list)
     error: str = ""
@@ -35,7 +35,8 @@ class Report:
     @property
     def is_known(self) -> bool:
         """Whether everything that it uses is there."""
-        return not self.error and UNKNOWN not in {*self.providers.values(), *self.names.values()}
+        used = {*self.providers.values(), *self.models.values(), *self.names.values()}
+        return not self.error and UNKNOWN not in used
 
 
 def scan(paths: Iterable[str]) -> Iterator[Report]:
@@ -50,7 +51,7 @@ def scan(paths: Iterable[str]) -> Iterator[Report]:
             for file in sorted(path.rglob("*.py")):
                 if not any(part in _SKIPPED or part.startswith(".") for part in file.relative_to(path).parts):
                     report = _read(file)
-                    if report.error or report.names or report.providers:
+                    if report.names or report.providers or report.error and b"g4f" in file.read_bytes():
                         yield report
         else:
             yield _read(path)
@@ -64,12 +65,17 @@ def _read(path: Path) -> Report:
         report.error = f"it cannot be read: {error}"
         return report
     reader = _Reader()
-    reader.visit(tree)
+    while True:  # until there are no more names for what g4f has: they may be used above the place where they are made
+        known = len(reader.aliases)
+        reader.visit(tree)
+        if len(reader.aliases) == known:
+            break
     for used in sorted(reader.used):
         _judge(used, report)
     for name in sorted(reader.providers):
         report.providers[name] = _state(getattr(g4f_legacy.Provider, name, None))
-    report.models = sorted({*report.models, *reader.models})
+    for name in sorted(reader.models):
+        report.models[name] = _state_of_model(models.find(name), name)
     report.needs = list(_needs(report, reader.has_default_route))
     return report
 
@@ -82,7 +88,7 @@ class _Reader(ast.NodeVisitor):
         self.providers: Set[str] = set()
         self.models: Set[str] = set()
         self.has_default_route = False
-        self._aliases: Dict[str, str] = {}  # local name: dotted path below g4f
+        self.aliases: Dict[str, str] = {}  # local name: dotted path below g4f
 
     def visit_Import(self, node: ast.Import) -> None:
         for imported in node.names:
@@ -90,9 +96,9 @@ class _Reader(ast.NodeVisitor):
             if below is not None:
                 self.used.update([below] if below else [])
                 if imported.asname:
-                    self._aliases[imported.asname] = below
-                elif imported.name.startswith("g4f"):
-                    self._aliases["g4f"] = ""
+                    self.aliases[imported.asname] = below
+                else:
+                    self.aliases[imported.name[: len(imported.name) - len(below)].rstrip(".")] = ""
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         below = _below(node.module or "")
@@ -100,14 +106,20 @@ class _Reader(ast.NodeVisitor):
             if below is None:
                 path = _below(f"{node.module or ''}.{imported.name}".strip("."))
                 if path is not None:
-                    self._aliases[imported.asname or imported.name] = path
+                    self.aliases[imported.asname or imported.name] = path
                 continue
             names = [imported.name] if imported.name != "*" else getattr(_module(below), "__all__", [])
             for name in names:
                 path = f"{below}.{name}".strip(".")
-                self._aliases[imported.asname or name] = path
+                self.aliases[imported.asname or name] = path
                 if imported.name != "*":
                     self.used.add(path)
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        path = self._path(node.value)
+        if path is not None and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+            self.aliases.setdefault(node.targets[0].id, path)
+        self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         path = self._path(node)
@@ -117,8 +129,8 @@ class _Reader(ast.NodeVisitor):
             self.used.add(path)
 
     def visit_Name(self, node: ast.Name) -> None:
-        if self._aliases.get(node.id):
-            self.used.add(self._aliases[node.id])
+        if self.aliases.get(node.id):
+            self.used.add(self.aliases[node.id])
 
     def visit_Call(self, node: ast.Call) -> None:
         path = self._path(node.func) or ""
@@ -136,17 +148,26 @@ class _Reader(ast.NodeVisitor):
 
     def _path(self, node: ast.AST) -> Optional[str]:
         """The dotted path below g4f that an expression is; None where it is something else."""
-        if isinstance(node, ast.Name):
-            return self._aliases.get(node.id)
+        written = _dotted(node)
+        if written in self.aliases:
+            return self.aliases[written]
         if isinstance(node, ast.Attribute):
             before = self._path(node.value)
             return None if before is None else f"{before}.{node.attr}".strip(".")
         return None
 
 
+def _dotted(node: ast.AST) -> str:
+    """A name, or a chain of attributes of one, as it is written; empty for anything else."""
+    if isinstance(node, ast.Attribute):
+        before = _dotted(node.value)
+        return f"{before}.{node.attr}" if before else ""
+    return node.id if isinstance(node, ast.Name) else ""
+
+
 def _below(module: str) -> Optional[str]:
     """What stands behind ``g4f`` in a module's name; None where it is not in it."""
-    parts = module.split(".")
+    parts = module.replace("g4f_legacy", "g4f").split(".")
     return ".".join(parts[parts.index("g4f") + 1 :]) if "g4f" in parts else None
 
 
@@ -173,7 +194,7 @@ def _judge(used: str, report: Report) -> None:
             kind[name if kind is report.providers else ".".join(path)] = UNKNOWN
             return
         if isinstance(found, models.Model):
-            report.models.append(name)
+            report.models[name] = _state_of_model(found, found.name)
             return
         if isinstance(found, ModuleType) and hasattr(found, "_create_completion"):
             report.providers[name] = _state(found)
@@ -187,6 +208,13 @@ def _state(provider: Any) -> str:
     if provider is None:
         return UNKNOWN
     return STAND_IN if redirects.is_stand_in(provider) else LIVE
+
+
+def _state_of_model(model: Optional[models.Model], name: str) -> str:
+    """That of its provider of 2023; live, too, where a live provider lists it."""
+    if any(name in (*provider.models, *provider.models.values()) for provider in g4f_legacy.registry.all().values()):
+        return LIVE
+    return UNKNOWN if model is None else STAND_IN
 
 
 def _needs(report: Report, has_default_route: bool) -> Iterator[str]:

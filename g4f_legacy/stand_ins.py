@@ -9,6 +9,7 @@ from typing import Any, Dict, Iterator, List
 from .provider_module import ProviderModule
 from .redirects import route
 
+_made: Dict[str, "StandIn"] = {}
 _PARAMETERS = "model: str, messages: list[dict[str, str]], stream: bool"
 
 
@@ -54,7 +55,6 @@ def names() -> List[str]:
     return sorted(_facts())
 
 
-@lru_cache(maxsize=None)
 def get(name: str) -> StandIn:
     """The stand-in of that name, made when it is asked for. Palm is Bard.
 
@@ -62,4 +62,6 @@ def get(name: str) -> StandIn:
         KeyError: there is none.
     """
     facts = _facts()[name]
-    return get(facts["is"]) if "is" in facts else StandIn(name, facts)
+    if "is" in facts:
+        return get(facts["is"])
+    return _made.get(name) or _made.setdefault(name, StandIn(name, facts))

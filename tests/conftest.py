@@ -20,7 +20,7 @@ def no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith(_CONFIGURES) or name.lower().endswith("_proxy") or name.endswith("_CA_BUNDLE"):
             monkeypatch.delenv(name)
     monkeypatch.setattr(host, "_first_models", {})
-    monkeypatch.setattr(redirects, "_target", None)
+    monkeypatch.setattr(redirects, "_targets", [])
     monkeypatch.setattr(redirects, "_noted", set())
 
 

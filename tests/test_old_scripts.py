@@ -192,10 +192,10 @@ from g4f.Provider.base_provider import BaseProvider, AsyncGeneratorProvider
 from g4f.Provider.retry_provider import RetryProvider
 from g4f.errors import ProviderNotFoundError, RetryProviderError, ModelNotAllowed
 print(ChatCompletion.create(models.gpt_4, {ASK}, provider=Bing))
-print(You is Provider.You, H2o is g4f.Provider.H2o)
+print(You is Provider.You, H2o is g4f.Provider.H2o, g4f.provider is Provider)
 print(format_prompt([{{"role": "user", "content": "x"}}]))
 """,
-        "Hello there\nTrue True\nuser: x\nassistant:\n",
+        "Hello there\nTrue True True\nuser: x\nassistant:\n",
     ),
     "9: introspection": (
         """

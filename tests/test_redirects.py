@@ -4,7 +4,7 @@ from typing import Any, Dict, List
 
 import pytest
 from engines import engine
-from replay import exchange
+from replay import exchange, load
 
 from g4f_legacy import ChatCompletion, Provider, models, redirect, redirects
 from g4f_legacy.errors import (
@@ -65,6 +65,22 @@ class TestWhatItTakes:
             ChatCompletion.create("x", HELLO, "HuggingChat", auth="s3ss1on")
         assert ChatCompletion.create("x", HELLO, "HuggingChat", auth="cookies") == "Hello"
 
+    def test_direct_calls_take_what_scripts_have_for_a_model(self, play: Any) -> None:
+        for model in (models.falcon_7b, ["falcon-7b"], "falcon-7b"):
+            host = play(load("h2o/hello"))
+            assert list(Provider.H2o.create_completion(model, HELLO, base_url=host.url))
+            assert host.sent[2].json == {"model": "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-7b-v3"}
+
+    def test_a_class_of_the_scripts_own(self) -> None:
+        class Mine:
+            supports_stream = True
+
+            @staticmethod
+            def create_completion(model: str, messages: Any, stream: bool, **kwargs: Any) -> Any:
+                yield from (model, str(kwargs))
+
+        assert ChatCompletion.create("m", HELLO, Mine, key=5) == "m{'key': 5}"
+
     @pytest.mark.parametrize("method", ["create_completion", "_create_completion"])
     def test_direct_calls(self, method: str, target: Any) -> None:
         redirect("OpenAI", base_url=target.url + "/v1", model="mine")
@@ -107,8 +123,17 @@ class TestWhatItPassesOn:
         assert target.sent[0].headers["authorization"] == "Bearer its-own-key"
 
     def test_a_proxy_for_a_target_far_away(self) -> None:
-        with redirect("OpenAI", base_url="http://host.example/v1"):
+        with redirect("OpenAI", auth="s3cr3t"):
             assert redirects.to_target("Bing", {"proxy": "localhost:1"}).options["proxy"] == "localhost:1"
+        for own in ("http://127.0.0.1:1", "http://192.168.1.5:8000/v1"):
+            with redirect("OpenAI", base_url=own):
+                given = {"proxy": "localhost:1", "verify": False}
+                assert redirects.to_target("Bing", given).options == {"base_url": own}
+
+    @pytest.mark.parametrize("wrong", [{"timeout": "30"}, {"timeout": 0}, {"proxy": {"http": "x"}}, {"retries": "3"}])
+    def test_what_cannot_be_used_is_left_out(self, wrong: Any) -> None:
+        with redirect("OpenAI", auth="s3cr3t"):
+            assert redirects.to_target("Bing", wrong).options == {"auth": "s3cr3t"}
 
     def test_a_login_that_a_stand_in_needed_is_not_needed(self) -> None:
         redirect("Echo")
@@ -129,6 +154,29 @@ class TestHowItIsSet:
         current = redirects.current()
         assert current and current.model == "outer"
 
+    def test_blocks_that_end_in_another_order(self) -> None:
+        first, second = redirect("Echo", "first"), redirect("Echo", "second")
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert redirects.current() is second
+        second.__exit__(None, None, None)
+        assert redirects.current() is None
+        with first:
+            assert redirects.current() is first
+        assert redirects.current() is None
+
+    def test_a_block_entered_late(self) -> None:
+        late, other = redirect("Echo", "late"), redirect("Echo", "other")
+        with late:
+            assert redirects.current() is late
+        assert redirects.current() is other
+
+    def test_a_host_of_2023_as_the_target(self, play: Any) -> None:
+        host = play(load("h2o/hello"))
+        with redirect("H2o", base_url=host.url):
+            assert ChatCompletion.create("gpt-4", [{"role": "user", "content": "hello"}], "Bing").startswith("Привет!")
+
     def test_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("G4F_LEGACY_REDIRECT", "Echo")
         monkeypatch.setenv("G4F_LEGACY_REDIRECT_MODEL", "mine")
@@ -143,6 +191,7 @@ class TestHowItIsSet:
         [
             ("Nope", {}, ProviderNotFoundError),
             ("Bing", {}, ProviderNotWorkingError),
+            ("H2o", {}, ProviderNotWorkingError),
             (5, {}, TypeError),
             ("OpenAI", {}, AuthenticationRequiredError),
             ("OpenAI", {"base_url": "ftp://x"}, ValueError),
@@ -180,8 +229,12 @@ class TestWithoutOne:
 
     def test_openai_where_it_is_configured(self, target: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("OPENAI_BASE_URL", target.url + "/v1")
-        assert ChatCompletion.create("gpt-4", HELLO) == "Hi"
-        assert target.sent[0].json["model"] == "gpt-4"
+        monkeypatch.setenv("OPENAI_API_KEY", "its-own-key")
+        kwargs: Any = {"auth": "s3cr3t", "cookies": {"a": "s3cr3t"}, "chatId": "5", "temperature": 1}
+        assert ChatCompletion.create("gpt-4", HELLO, **kwargs) == "Hi"
+        assert target.sent[0].json == {"model": "gpt-4", "messages": HELLO, "stream": False, "temperature": 1}
+        assert target.sent[0].headers["authorization"] == "Bearer its-own-key"
+        assert "cookie" not in target.sent[0].headers
 
     def test_a_login_for_another_service_does_not_make_openai_the_one(self) -> None:
         with pytest.raises(ProviderNotWorkingError):

@@ -79,6 +79,13 @@ def test_names_and_stand_ins() -> None:
     assert ask("Echo") == ["Hello"]
 
 
+def test_under_a_redirect_the_target_is_what_can_stream() -> None:
+    with redirect("Echo"):
+        assert ask(Provider.Aichat, Provider.AiService) == ["Hello"]
+        kwargs: Any = {"webdriver": object(), "cookies": "text", "auth": {"a": "b"}}
+        assert ChatCompletion.create("", HELLO, RetryProvider([Provider.Bing]), **kwargs) == "Hello"
+
+
 def test_asynchronous() -> None:
     retry = RetryProvider([provider(GenerationError("no")), provider("a", "b")], shuffle=False)
     assert asyncio.run(ChatCompletion.create_async("", HELLO, retry)) == "ab"

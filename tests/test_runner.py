@@ -2,11 +2,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 from typing import Any, Sequence
 
 import pytest
+
+from g4f_legacy.server import create_app, running
 
 ASK = 'g4f.ChatCompletion.create("gpt-4", [{"role": "user", "content": "Hello"}])'
 
@@ -78,6 +81,19 @@ class TestAsPythonDoes:
             archive.writestr("other.py", "x = 5")
         self.compare(tmp_path, "script.zip", "x")
 
+    @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+    def test_a_link(self, tmp_path: Path) -> None:
+        (tmp_path / "folder").mkdir()
+        (tmp_path / "folder" / "script.py").write_text("import other\nprint(other.x, __file__)")
+        (tmp_path / "folder" / "other.py").write_text("x = 5")
+        (tmp_path / "link.py").symlink_to(tmp_path / "folder" / "script.py")
+        self.compare(tmp_path, "link.py")
+
+    def test_its_own_logging(self, tmp_path: Path) -> None:
+        script = "import logging, sys\nlogging.basicConfig(level='INFO', stream=sys.stdout)\nlogging.info('mine')"
+        (tmp_path / "script.py").write_text(script)
+        self.compare(tmp_path, "script.py")
+
     def test_another_encoding(self, tmp_path: Path) -> None:
         (tmp_path / "script.py").write_bytes("# coding: cp1251\nprint('Привет')\n".encode("cp1251"))
         self.compare(tmp_path, "script.py")
@@ -107,11 +123,13 @@ class TestAsPythonDoes:
 
     @pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal on Windows")
     def test_an_interrupt(self, tmp_path: Path) -> None:
-        (tmp_path / "script.py").write_text("import time\nprint('ready', flush=True)\ntime.sleep(60)\n")
+        script = "import atexit, time\natexit.register(print, 'bye')\nprint('ready', flush=True)\ntime.sleep(60)\n"
+        (tmp_path / "script.py").write_text(script)
         ends = []
         for before in ([], ["-m", "g4f_legacy", "run"]):
             process = start(*before, "script.py", cwd=tmp_path)
             assert process.stdout is not None and process.stdout.readline() == "ready\n"
+            time.sleep(0.5)  # until it sleeps
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=30)
             ends.append((process.returncode, out, err))
@@ -156,6 +174,12 @@ print(importlib.import_module("g4f.Provider.Providers.H2o") is g4f.Provider.H2o,
             "",
         )
 
+    def test_a_module_of_the_scripts_own_that_has_the_name(self, tmp_path: Path) -> None:
+        (tmp_path / "cogs").mkdir()
+        (tmp_path / "cogs" / "g4f.py").write_text("import g4f\nx = g4f.Provider.Bing.url")
+        (tmp_path / "script.py").write_text("import cogs.g4f\nprint(cogs.g4f.x)")
+        assert run("script.py", cwd=tmp_path) == (0, "https://bing.com/chat\n", "")
+
     def test_not_outside(self, tmp_path: Path) -> None:
         (tmp_path / "script.py").write_text(
             "import sys, g4f_legacy, g4f_legacy.runner\nprint(len(sys.meta_path))\nimport g4f"
@@ -196,6 +220,35 @@ class TestWithoutATarget:
     def test_a_script_that_asks_nothing(self, tmp_path: Path) -> None:
         (tmp_path / "script.py").write_text("import g4f\nprint(g4f.Provider.Bing.url)")
         assert run("script.py", cwd=tmp_path, to=()) == (0, "https://bing.com/chat\n", "")
+
+    def test_a_live_provider_that_is_configured_is_left_its_chance(self, tmp_path: Path) -> None:
+        (tmp_path / "script.py").write_text("""
+import g4f
+for provider in (g4f.Provider.Bing, g4f.Provider.OpenAI):
+    try:
+        print(g4f.ChatCompletion.create("", [{"role": "user", "content": "Hello"}], provider))
+    except Exception as error:
+        print(type(error).__name__)
+g4f.ChatCompletion.create("", [{"role": "user", "content": "Hello"}], g4f.Provider.Bing)
+""")
+        with running(create_app("Echo"), threads=2) as url:
+            code, out, err = run("script.py", cwd=tmp_path, to=(), OPENAI_BASE_URL=url)
+        assert (code, out) == (4, "ProviderNotWorkingError\nHello\n")
+        assert err.startswith("Traceback") and 'script.py", line 8' in err and "Send them to a server" in err
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+    def test_the_master_of_a_worker_hears_of_it(self, tmp_path: Path) -> None:
+        (tmp_path / "script.py").write_text(f"""
+import g4f, os
+child = os.fork()
+if child == 0:
+    try:
+        {ASK}
+    except g4f.errors.ProviderNotWorkingError:
+        os._exit(9)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) if hasattr(os, "waitstatus_to_exitcode") else 9)
+""")
+        assert run("script.py", cwd=tmp_path, to=()) == (0, "9\n", "")
 
     def test_the_environment(self, tmp_path: Path) -> None:
         (tmp_path / "script.py").write_text(f"import g4f\nprint({ASK})")

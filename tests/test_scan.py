@@ -51,7 +51,7 @@ def test_what_a_script_uses(tmp_path: Path) -> None:
         "nothing": "unknown",
         "version": "live",
     }
-    assert report.models == ["falcon_40b", "gpt-4", "gpt_4"]
+    assert report.models == {"falcon_40b": "live", "gpt-4": "live", "gpt_4": "live"}
     assert report.needs == [
         "a redirect (g4f-legacy run --to NAME, or G4F_LEGACY_REDIRECT)",
         "G4F_LEGACY_H2O_URL (or a redirect)",
@@ -80,6 +80,14 @@ def test_what_is_configured_is_not_needed(tmp_path: Path, monkeypatch: pytest.Mo
         ("from g4f import Provider\n[Provider.Bing, Provider.You]", ["Bing", "You"]),
         ("import g4f.Provider.Bing", ["Bing"]),
         ("import os\nos.Provider.Bing", []),
+        ("def f():\n    return g4f.Provider.Bing\nimport g4f", ["Bing"]),
+        ("import lib.g4f\nlib.g4f.Provider.Bing", ["Bing"]),
+        ("import lib.g4f.models\nlib.g4f.Provider.Bing", ["Bing"]),
+        ("import g4f\nG = g4f.Provider\ndef f(): return G.Bing", ["Bing"]),
+        ("def f():\n    return H.Bing\nH = G\nG = g4f.Provider\nimport g4f", ["Bing"]),
+        ("import g4f_legacy as g4f\ng4f.Provider.Bing", ["Bing"]),
+        ("import g4f_legacy\ng4f_legacy.Provider.Bing", ["Bing"]),
+        ("from g4f_legacy.Provider import Bing", ["Bing"]),
     ],
 )
 def test_every_way_to_import(source: str, providers: List[str], tmp_path: Path) -> None:
@@ -108,6 +116,7 @@ class TestCommand:
             ".hidden/x.py": "import g4f\ng4f.Provider.Nope",
             "venv/x.py": "import g4f\ng4f.Provider.Nope",
             "notes.txt": "import g4f",
+            "python2.py": "print 'no word of it'",
         }.items():
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_text(source)
@@ -133,6 +142,11 @@ class TestCommand:
         (tmp_path / "script.py").write_text("import g4f\ng4f.Provider.Nope\ng4f.gui")
         code, out, _ = run("scan", str(tmp_path / "script.py"))
         assert code == 1 and "Nope (unknown)" in out and "gui (unknown)" in out
+        (tmp_path / "script.py").write_text("import g4f\nC = g4f.ChatCompletion\nC.create('claude-9', [])")
+        code, out, _ = run("scan", str(tmp_path / "script.py"))
+        assert code == 1 and "claude-9 (unknown)" in out
+        (tmp_path / "script.py").write_text("print 'g4f'")
+        assert run("scan", str(tmp_path))[0] == 1
 
     def test_nothing(self, tmp_path: Path) -> None:
         assert run("scan", str(tmp_path)) == (0, "", "No script there uses g4f.\n")
