@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, List
 
 if TYPE_CHECKING:
-    from . import Provider, check, debug, errors, models, options, registry, runner, scan, server, typing
+    from . import Provider, check, debug, errors, models, options, redirects, registry, runner, scan, server, typing
     from .base_provider import AsyncGeneratorProvider, AsyncProvider, BaseProvider, ProviderUtils
     from .completion import ChatCompletion, Completion, get_model_and_provider
     from .models import Model, ModelUtils
@@ -43,6 +43,7 @@ __all__ = [
     "models",
     "options",
     "redirect",
+    "redirects",
     "registry",
     "runner",
     "scan",

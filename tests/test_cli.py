@@ -322,6 +322,13 @@ class TestProviders:
         assert "options: base_url, auth, " in out
         assert "environment: G4F_LEGACY_H2O_URL, G4F_LEGACY_H2O_AUTH\n" in out
 
+    def test_one_that_is_gone(self) -> None:
+        code, out, _ = run("providers", "Ails")
+        assert code == 0 and out.startswith("Ails of 2023, at https://ai.ls, is gone.\n")
+        assert out.endswith("environment: G4F_LEGACY_REDIRECT, G4F_LEGACY_REDIRECT_MODEL\n")
+        listed = [line.split()[0] for line in run("providers", "--all")[1].splitlines()]
+        assert len(listed) >= 92 and {"Ails", "Echo"} < set(listed)
+
     def test_json(self) -> None:
         many = json.loads(run("providers", "--json")[1])
         one = json.loads(run("providers", "H2o", "--json")[1])

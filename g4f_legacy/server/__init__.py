@@ -85,8 +85,10 @@ def running(app: Any, host: str = "127.0.0.1", port: int = 0, threads: int = THR
         yield f"http://[{name}]:{real_port}" if family == socket.AF_INET6 else f"http://{name}:{real_port}"
     finally:
         getattr(app, "extensions", {}).get("g4f_legacy", lambda: None)()
-        server.trigger.pull_trigger(over.set)  # wakes the thread, which closes the trigger only after that
+        over.set()
+        server.trigger.pull_trigger()  # wakes the thread
         thread.join()
+        server.trigger.close()
 
 
 def _run(server: Any, over: threading.Event) -> None:
@@ -95,4 +97,5 @@ def _run(server: Any, over: threading.Event) -> None:
         server.asyncore.loop(timeout=1, map=server._map, count=1)
     server.task_dispatcher.shutdown(timeout=1)
     for dispatcher in list(server._map.values()):
-        dispatcher.close()
+        if dispatcher is not server.trigger:  # it is still to be pulled
+            dispatcher.close()
