@@ -83,10 +83,10 @@ def providers(arguments: Namespace) -> None:
         variables = g4f_legacy.options.variables
         provider = found[arguments.name]
         print(f"\noptions: {', '.join(g4f_legacy.options.NAMES)}; anything else goes to the host as it is")
-        names = variables(provider, "URL") + variables(provider, "AUTH")
+        set_by = variables(provider, "URL") + variables(provider, "AUTH")
         if g4f_legacy.redirects.is_stand_in(provider):
-            names = ["G4F_LEGACY_REDIRECT", "G4F_LEGACY_REDIRECT_MODEL"]
-        print(f"environment: {', '.join(names)}")
+            set_by = ["G4F_LEGACY_REDIRECT", "G4F_LEGACY_REDIRECT_MODEL"]
+        print(f"environment: {', '.join(set_by)}")
     else:
         names = ("name", "models", "stream", "needs_auth", "working", "points_to")
         rows = [[_text(one[name]) for name in names] for one in described.values()]

@@ -1,3 +1,5 @@
+import atexit
+import io
 import os
 import signal
 import subprocess
@@ -9,6 +11,7 @@ from typing import Any, Sequence
 
 import pytest
 
+from g4f_legacy import redirects, runner
 from g4f_legacy.server import create_app, running
 
 ASK = 'g4f.ChatCompletion.create("gpt-4", [{"role": "user", "content": "Hello"}])'
@@ -278,3 +281,59 @@ class TestUsage:
 
     def test_help(self, tmp_path: Path) -> None:
         assert "-m MODULE" in run("--help", cwd=tmp_path, to=())[1]
+
+
+class TestInThisProcess:
+    """The same without a process of its own."""
+
+    @pytest.fixture(autouse=True)
+    def as_it_was(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+        for name, value in (("argv", sys.argv), ("path", list(sys.path)), ("meta_path", list(sys.meta_path))):
+            monkeypatch.setattr(sys, name, value)
+        monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+        monkeypatch.setattr(redirects, "when_missing", None)
+        monkeypatch.setattr(atexit, "register", lambda call: call)
+        monkeypatch.chdir(tmp_path)
+        yield
+        for name in [name for name in sys.modules if name.partition(".")[0] in ("g4f", "inner")]:
+            del sys.modules[name]
+
+    def run(self, source: str, *target: str) -> Any:
+        """The exit code of a script, a folder or a module."""
+        Path("inner.py").write_text(source)
+        Path("folder").mkdir(exist_ok=True)
+        Path("folder", "__main__.py").write_text(source)
+        with pytest.raises(SystemExit) as raised:
+            runner.run(target or ["inner.py"])
+        return raised.value.code
+
+    @pytest.mark.parametrize("target", [["inner.py", "a"], ["folder", "a"], ["-m", "inner", "a"]])
+    def test_each_way(self, target: Any, capsys: pytest.CaptureFixture[str]) -> None:
+        source = "import sys, g4f, g4f.Provider.Bing\nprint(__name__, sys.argv[1:], g4f.__name__)\nsys.exit(3)"
+        assert self.run(source, *target) == 3
+        assert capsys.readouterr().out == "__main__ ['a'] g4f_legacy\n"
+
+    def test_stdin(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"print(__file__)")))
+        assert self.run("", "-") == 0 and capsys.readouterr().out == "<stdin>\n"
+
+    @pytest.mark.parametrize(
+        "source, code, said",
+        [
+            ("1 / 0", 1, "ZeroDivisionError: division by zero"),
+            ("import g4f.nothing", 1, "ModuleNotFoundError: No module named 'g4f.nothing'"),
+            ("raise KeyboardInterrupt", 1, "KeyboardInterrupt"),
+            ("this is no python", 1, "SyntaxError: invalid syntax"),
+            (f"import g4f\n{ASK}", 4, "g4f-legacy: Bing is gone"),
+        ],
+    )
+    def test_how_it_ends(self, source: str, code: int, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+        assert self.run(source) == code
+        assert said in capsys.readouterr().err
+
+    def test_a_live_provider_is_left_its_chance(self, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+        monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1")
+        source = 'import g4f\ng4f.ChatCompletion.create("", [{"role": "user", "content": "x"}], "Bing")'
+        assert self.run(source) == 4
+        err = capsys.readouterr().err
+        assert err.startswith("Traceback") and "ProviderNotWorkingError: Bing is gone" in err
