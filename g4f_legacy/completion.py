@@ -176,7 +176,7 @@ def _choose(provider: Any, model: Any, options: Dict[str, Any]) -> Call:
                 return Call(module, name, passed_on(options) if known else options)
         if known is None and redirects.when_missing is None:
             raise ModelNotFoundError(f"no provider lists the model {name!r}: say which to ask with provider=")
-    return to_target(_short(routed) if routed else f"The provider of {name}", options)
+    return to_target(_short(routed) if routed else f"The provider of {name or 'the default model'}", options)
 
 
 def _can_be_asked(module: Any, options: Dict[str, Any]) -> bool:

@@ -1,7 +1,8 @@
 """What becomes of a request that failed: an error that says why, with the host's own message."""
 
+import re
 from contextlib import suppress
-from typing import Any, Optional, Tuple
+from typing import Any, List, Optional, Tuple
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -10,9 +11,18 @@ from urllib3.util import Retry
 
 from .body import beginning
 from .document import excerpt, message_of, parse
-from .errors import AuthenticationError, RateLimitError, RequestFailedError, ResponseFormatError, cause_of
+from .errors import (
+    AuthenticationError,
+    ProviderError,
+    RateLimitError,
+    RequestFailedError,
+    ResponseFormatError,
+    cause_of,
+)
 
 RETRIED_STATUSES = (429, 502, 503, 504)
+
+_SHORTEST_SECRET = 8  # characters: shorter texts stand in words, too
 
 
 def unanswered(error: Exception, connect: float, silence: float) -> RequestFailedError:
@@ -75,6 +85,23 @@ def is_passing(error: RequestFailedError) -> bool:
     if isinstance(cause, (requests.Timeout, requests.exceptions.SSLError)):
         return False
     return isinstance(cause, requests.ConnectionError) or error.status in RETRIED_STATUSES
+
+
+def hide_in(error: ProviderError, secrets: List[str]) -> None:
+    """Takes secrets out of what an error says, and out of what its causes say: hosts may repeat what they were sent.
+
+    Args:
+        secrets: whole ones. What is left of one where an answer was cut is hidden, too.
+    """
+    said: Optional[BaseException] = error
+    while isinstance(said, ProviderError):
+        text = str(said.args[0])
+        for secret in secrets:
+            if len(secret) >= _SHORTEST_SECRET:
+                text = text.replace(secret, "…")
+                text = re.sub(re.escape(secret[:_SHORTEST_SECRET]) + r"[^\s'\"]*", "…", text)
+        said.args = (text,)
+        said = said.__cause__
 
 
 def address(url: str) -> str:

@@ -22,9 +22,9 @@ from .body import beginning, finish, pieces, read, socket_of
 from .cookies import Cookies
 from .document import excerpt, parse
 from .errors import ProviderError, RequestFailedError, ResponseFormatError
-from .failures import address, is_passing, origin, redirect_target, refused, unanswered
+from .failures import address, hide_in, is_passing, origin, redirect_target, refused, unanswered
 from .leaving import leaving
-from .options import has_login, hide, is_public, read_options
+from .options import has_login, is_public, read_options
 from .running import breakable, pause
 from .session import is_loopback, keep_login, new_session
 
@@ -283,7 +283,7 @@ class Host:
 
     def _tell(self, error: ProviderError, url: str) -> ProviderError:
         """Writes into an error which provider and address it comes from. Hosts may repeat the key that they refuse."""
-        error.args = (hide(self._options.secrets, str(error.args[0])),)
+        hide_in(error, self._options.secrets)
         error.provider = self._name
         error.url = address(url)
         return error

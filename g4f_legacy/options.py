@@ -31,7 +31,6 @@ NAMES = ("base_url", "auth", "access_token", "cookies", "headers", "proxy", "tim
 _LONGEST_TIMEOUT = 2_000_000.0  # sockets take less than 2**31 milliseconds
 _PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 _LOGIN_HEADERS = {"authorization", "cookie", "api-key", "x-goog-api-key"}
-_SHORTEST_SECRET = 8  # characters: shorter texts stand in words, too
 _WHATEVER_IS_CONFIGURED = ("", "cookies", "token", "jwt")  # what old scripts pass as auth beside True
 
 
@@ -261,15 +260,6 @@ def _parameters(given: Dict[str, Any]) -> Dict[str, Any]:
             kind = TypeError if isinstance(error, TypeError) else ValueError
             raise kind(f"{name} cannot be sent to a host as JSON: {error}") from error
     return given
-
-
-def hide(secrets: List[str], text: str) -> str:
-    """Takes secrets out of a text that may repeat them, or that was cut within one."""
-    for secret in secrets:
-        if len(secret) >= _SHORTEST_SECRET:
-            text = text.replace(secret, "…")
-            text = re.sub(re.escape(secret[:_SHORTEST_SECRET]) + r"[^\s'\"]*", "…", text)
-    return text
 
 
 def has_login(options: Options) -> bool:

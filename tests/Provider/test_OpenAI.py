@@ -2,6 +2,7 @@ import json
 import logging
 import socket
 import threading
+import traceback
 from typing import Any, Dict, List, Optional, Tuple
 
 import pytest
@@ -488,6 +489,8 @@ class TestLogin:
             replay = play([exchange("POST", PATH, status, (said,), content_length="?")])
             _, error = ask(replay.url + "/v1", **{option: given})
             assert error is not None and "sk-01234" not in f"{error!s}{error!r}"
+            trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+            assert "sk-01234" not in trace
 
     def test_a_refused_key_is_not_shown(self, play: Any, caplog: pytest.LogCaptureFixture) -> None:
         said = json.dumps({"error": {"message": "Incorrect API key provided: sk-s3cr3t."}})
