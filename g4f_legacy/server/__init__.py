@@ -88,14 +88,12 @@ def running(app: Any, host: str = "127.0.0.1", port: int = 0, threads: int = THR
         over.set()
         server.trigger.pull_trigger()  # wakes the thread
         thread.join()
-        server.trigger.close()
+        server.task_dispatcher.shutdown(timeout=1)
+        for dispatcher in list(server._map.values()):  # only now: the trigger is among them
+            dispatcher.close()
 
 
 def _run(server: Any, over: threading.Event) -> None:
     # What waitress itself offers cannot be ended from another thread.
     while not over.is_set():
         server.asyncore.loop(timeout=1, map=server._map, count=1)
-    server.task_dispatcher.shutdown(timeout=1)
-    for dispatcher in list(server._map.values()):
-        if dispatcher is not server.trigger:  # it is still to be pulled
-            dispatcher.close()
