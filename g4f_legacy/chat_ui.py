@@ -13,6 +13,7 @@ from .document import field, optional, parse, rest_of
 from .errors import RequestFailedError, ResponseFormatError, StreamInterruptedError
 from .failures import RETRIED_STATUSES
 from .host import Host, segment
+from .stream import check_error
 
 IS_OF_2023 = "this host speaks chat-ui's protocol of 2023: use H2o"
 IS_OF_TODAY = "this host speaks chat-ui's protocol of 2024 and later: use HuggingChat"
@@ -98,6 +99,12 @@ def first_message(host: Host, path: str, made: Dict[str, Any]) -> Tuple[str, boo
         if message_id:
             return message_id, way is ways[-1]
     return "", True
+
+
+def check_line(line: Dict[str, Any]) -> None:
+    """As `check_error`, for the lines of an answer: what a tool reports is no error of the answer's."""
+    if "type" not in line:
+        check_error(line)
 
 
 def page_of(host: Host) -> str:

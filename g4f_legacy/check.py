@@ -5,6 +5,7 @@ import socket
 import ssl
 from typing import Any, Callable, Dict, Optional
 
+from .chat_ui import IS_OF_2023, IS_OF_TODAY
 from .completion import ChatCompletion
 from .errors import (
     AuthenticationError,
@@ -74,6 +75,8 @@ def check(provider: str, model: Optional[str], options: Dict[str, Any], show: Ca
 
 def meaning_of(error: ProviderError) -> str:
     """What a failure usually means."""
+    if any(known in error.args[0] for known in (IS_OF_2023, IS_OF_TODAY)):
+        return "It is a chat-ui, of another generation."
     if error.status in _STATUSES:
         return _STATUSES[error.status]
     cause = innermost(error)

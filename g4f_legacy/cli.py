@@ -76,6 +76,19 @@ def _parser() -> argparse.ArgumentParser:
     _host_options(models)
     models.add_argument("--json", action="store_true", help="write JSON")
 
+    _add_serve(added)
+
+    check = _command(
+        added, "check", commands.check, "walk a protocol's steps against a host", "check -p H2o --base-url …"
+    )
+    _host_options(check, default="H2o")
+    check.set_defaults(provider="H2o")
+    check.add_argument("-m", "--model", metavar="NAME", help="which model (default: the provider's first)")
+    _add_scripts(added)
+    return parser
+
+
+def _add_serve(added: Any) -> None:
     serve = _command(added, "serve", commands.serve, "run a server that speaks the protocols", "serve --engine Echo")
     serve.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="where to listen (default: %(default)s)")
     serve.add_argument("--port", type=_port, default=1337, help="0 is any that is free (default: %(default)s)")
@@ -87,15 +100,6 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--allow-host", action="append", default=[], metavar="NAME", help="a name to answer to; repeat it"
     )
-
-    check = _command(
-        added, "check", commands.check, "walk a protocol's steps against a host", "check -p H2o --base-url …"
-    )
-    _host_options(check, default="H2o")
-    check.set_defaults(provider="H2o")
-    check.add_argument("-m", "--model", metavar="NAME", help="which model (default: the provider's first)")
-    _add_scripts(added)
-    return parser
 
 
 def _add_scripts(added: Any) -> None:
@@ -156,6 +160,8 @@ def _option(text: str) -> Tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not (name and equals):
         raise argparse.ArgumentTypeError(f"{text!r} is not like temperature=0.5")
+    if name in ("model", "messages", "provider", "stream", "auth", "base_url"):
+        raise argparse.ArgumentTypeError(f"{name} is no option of the call: it has a flag of its own, see --help")
     try:
         return name, json.loads(value)
     except ValueError:

@@ -11,6 +11,8 @@ from typing import Any, Dict, List
 
 import g4f_legacy  # its names are imported when they are used: --help and --version stay quick
 
+_WIDEST = 48  # characters in a table's cell
+
 
 def _options(arguments: Namespace) -> Dict[str, Any]:
     return {**dict(arguments.option), **_of_the_host(arguments)}
@@ -18,10 +20,13 @@ def _options(arguments: Namespace) -> Dict[str, Any]:
 
 def _of_the_host(arguments: Namespace) -> Dict[str, Any]:
     given = {"base_url": arguments.base_url, "auth": arguments.auth}
+    for name in (name for name, value in given.items() if value == ""):
+        raise ValueError(f"--{name.replace('_', '-')} is empty: give one, or leave it out")
     return {name: value for name, value in given.items() if value is not None}
 
 
 def _default_provider(arguments: Namespace) -> str:
+    _of_the_host(arguments)  # says what is empty
     is_configured = g4f_legacy.options.is_configured(g4f_legacy.Provider.OpenAI)
     return "OpenAI" if is_configured or arguments.base_url or arguments.auth else "Echo"
 
@@ -80,17 +85,24 @@ def providers(arguments: Namespace) -> None:
         one = described[arguments.name]
         print((found[arguments.name].__doc__ or "").strip(), end="\n\n")
         _print_table([[name, _text(value)] for name, value in one.items()])
-        variables = g4f_legacy.options.variables
-        provider = found[arguments.name]
-        print(f"\noptions: {', '.join(g4f_legacy.options.NAMES)}; anything else goes to the host as it is")
-        set_by = variables(provider, "URL") + variables(provider, "AUTH")
-        if g4f_legacy.redirects.is_stand_in(provider):
-            set_by = ["G4F_LEGACY_REDIRECT", "G4F_LEGACY_REDIRECT_MODEL"]
-        print(f"environment: {', '.join(set_by)}")
+        print(f"\n{_how_to_call(found[arguments.name])}")
     else:
         names = ("name", "models", "stream", "needs_auth", "working", "points_to")
-        rows = [[_text(one[name]) for name in names] for one in described.values()]
+        rows = [[_short(_text(one[name]), one[name]) for name in names] for one in described.values()]
         _print_table([["PROVIDER", "MODELS", "STREAM", "LOGIN", "WORKING", "POINTS TO"], *rows])
+
+
+def _how_to_call(provider: Any) -> str:
+    options, redirects = g4f_legacy.options, g4f_legacy.redirects
+    if redirects.is_stand_in(provider):
+        target = redirects.current()
+        to = target.provider.__name__.rpartition(".")[2] if target else "nothing: set G4F_LEGACY_REDIRECT"
+        return f"calls to it go to {to}"
+    variables = options.variables(provider, "URL") + options.variables(provider, "AUTH")
+    return (
+        f"options: {', '.join(options.NAMES)}; anything else goes to the host as it is\n"
+        f"environment: {', '.join(variables)}"
+    )
 
 
 def _describe(provider: Any) -> Dict[str, Any]:
@@ -109,11 +121,12 @@ def _describe(provider: Any) -> Dict[str, Any]:
 
 def models(arguments: Namespace) -> None:
     registry = g4f_legacy.registry
-    chosen = {arguments.provider: registry.get(arguments.provider)} if arguments.provider else registry.all()
+    asked = arguments.provider or ("OpenAI" if _of_the_host(arguments) else None)
+    chosen = {asked: registry.get(asked)} if asked else registry.all()
     rows = []
     for name, provider in chosen.items():
         models = provider.models
-        if arguments.provider:  # or else every host that is configured would have to answer
+        if asked:  # or else every host that is configured would have to answer
             models = _listed(provider, _options(arguments)) or models
         rows += [{"provider": name, "model": model, "id": model_id} for model, model_id in models.items()]
     if arguments.json:
@@ -125,10 +138,13 @@ def models(arguments: Namespace) -> None:
 def _listed(provider: Any, options: Dict[str, Any]) -> Dict[str, str]:
     """The models that the provider's host lists; none where it cannot be asked."""
     try:
-        return {name: name for name in g4f_legacy.registry.list_models(provider, options) or []}
+        listed = g4f_legacy.registry.list_models(provider, options)
+        reason = "no host can be asked"
     except g4f_legacy.errors.AuthenticationRequiredError as error:
-        say(f"These are the names known here, for the host was not asked: {error}")
-        return {}
+        listed, reason = None, f"the host was not asked: {error}"
+    if listed is None:
+        say(f"These are the names known here, for {reason}")
+    return {name: name for name in listed or []}
 
 
 def serve(arguments: Namespace) -> None:
@@ -209,6 +225,11 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def _short(text: str, value: Any) -> str:
+    """A cell that keeps a table readable: of a long list, the beginning."""
+    return f"{value[0]}, … ({len(value)})" if isinstance(value, list) and len(text) > _WIDEST else text
 
 
 def say(text: str) -> None:

@@ -162,7 +162,10 @@ def _choose(provider: Any, model: Any, options: Dict[str, Any]) -> Call:
     if hasattr(provider, "create_completion"):  # a class of the script's own
         return Call(provider, name, options)
     if provider:
-        raise TypeError(f"provider must be a provider module or its name, not {type(provider).__name__}")
+        kind = (
+            f"the class {provider.__name__}, which has none" if isinstance(provider, type) else type(provider).__name__
+        )
+        raise TypeError(f"provider must be a provider module, its name, or have create_completion, not {kind}")
     known = model if isinstance(model, Model) else models.find(name)
     routed = getattr(known, "best_provider", None)
     if isinstance(routed, str):

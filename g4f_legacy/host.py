@@ -8,11 +8,9 @@ break in the middle of a stream.
 import logging
 import re
 import sys
-from collections import defaultdict
 from contextlib import contextmanager
-from threading import Lock
 from types import TracebackType
-from typing import Any, Callable, DefaultDict, Dict, Iterator, List, Optional, Tuple, Type, TypeVar
+from typing import Any, Dict, Iterator, Optional, Tuple, Type, TypeVar
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -41,14 +39,12 @@ CLEAN_UP_TIMEOUT = 5.0
 
 _MOST_REDIRECTS = 5
 
-_first_models: Dict[str, str] = {}  # by the host's address
-_listing: DefaultDict[str, Lock] = defaultdict(Lock)
-
 
 class Host:
     """The host of one completion; a context manager that tells errors which provider and host they come from.
 
     Attributes:
+        name (str): the provider's.
         base_url (str): its address, without a last slash.
         auth (str or None): the token or cookie text that was given or configured.
         parameters (dict): the generation parameters: the ``kwargs`` that are no options.
@@ -68,7 +64,7 @@ class Host:
             TypeError, ValueError, AuthenticationRequiredError: as `options.read_options`.
         """
         self._provider = sys.modules[module_name]
-        self._name = module_name.rpartition(".")[2]
+        self.name = module_name.rpartition(".")[2]
         self._options = options = read_options(self._provider, kwargs)
         self._last: Optional[requests.Response] = None
         parts = urlsplit(options.base_url)
@@ -81,7 +77,7 @@ class Host:
         self._cookies = Cookies(self.base_url, self._session.cookies, options.cookies)
 
     def __repr__(self) -> str:
-        return f"<Host of {self._name} at {self.base_url}>"
+        return f"<Host of {self.name} at {self.base_url}>"
 
     def __enter__(self) -> "Host":
         return self
@@ -98,25 +94,6 @@ class Host:
         """What the host calls a model: by the provider's `models`, or as given; an empty name is its first model."""
         name = model or self._provider.model[0]
         return str(self._provider.models.get(name, name))
-
-    def first_model(self, ask: Callable[[], List[str]]) -> str:
-        """The first model that the host lists: what an empty name means where people run their own.
-
-        Args:
-            ask: for the list; it is called once a process and host.
-
-        Raises:
-            ResponseFormatError: the list is empty.
-        """
-        given = self.base_url
-        with _listing[given]:
-            if given not in _first_models:
-                listed = ask()
-                if not listed:
-                    raise ResponseFormatError("the host lists no models: say which one to ask for")
-                log.info("%s: no model is named; asking for the first of %s", self._name, ", ".join(listed))
-                _first_models[given] = listed[0]
-        return _first_models[given]
 
     @property
     def knows_session(self) -> bool:
@@ -215,7 +192,7 @@ class Host:
         except Exception as error:  # whatever it is, it must not hide the answer, or the error that is under way
             if isinstance(error, ProviderError):
                 self._tell(error, self.base_url + path)
-            log.warning("%s: cleaning up failed: %s", self._name, error)
+            log.warning("%s: cleaning up failed: %s", self.name, error)
 
     def _whole(self, method: str, path: str, **request: Any) -> requests.Response:
         self._last = self._request(method, path, **request)
@@ -257,7 +234,7 @@ class Host:
                 if not self._provider.working and is_public(self._provider, url):
                     failure = RequestFailedError(f"{failure.args[0]}; the public host is gone")
                 raise self._tell(failure, url) from error
-            log.debug("%s: %s %s: %d", self._name, method, address(url), response.status_code)
+            log.debug("%s: %s %s: %d", self.name, method, address(url), response.status_code)
             if 200 <= response.status_code < 300 or response.is_redirect and not follow_redirects:
                 return response
             target = redirect_target(response)
@@ -284,7 +261,7 @@ class Host:
     def _tell(self, error: ProviderError, url: str) -> ProviderError:
         """Writes into an error which provider and address it comes from. Hosts may repeat the key that they refuse."""
         hide_in(error, self._options.secrets)
-        error.provider = self._name
+        error.provider = self.name
         error.url = address(url)
         return error
 

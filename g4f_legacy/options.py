@@ -111,8 +111,13 @@ def read_options(provider: ModuleType, kwargs: Mapping[str, Any]) -> Options:
     )
     if _needs_login(provider, base_url) and not has_login(options):
         name, set_one = provider.__name__.rpartition(".")[2], " or ".join(variables(provider, "AUTH"))
+        own = (
+            ""
+            if getattr(provider, "_NEEDS_AUTH_EVERYWHERE", True)
+            else "; a host of your own (base_url=) may need none"
+        )
         raise AuthenticationRequiredError(
-            f"{name} needs a login: give a token or cookie text as auth=, or cookies=, or set {set_one}"
+            f"{name} needs a login: give a token or cookie text as auth=, or cookies=, or set {set_one}{own}"
         )
     return options
 

@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple, 
 import g4f_legacy  # its names are imported when they are used: the target is found only then
 
 from .errors import AuthenticationRequiredError, ProviderNotWorkingError
-from .options import base_url_of, has_login, is_public, read_options
+from .options import base_url_of, has_login, is_public, read_options, variables
 
 PASSED_ON = (
     *("temperature", "top_p", "top_k", "max_tokens", "n", "stop", "presence_penalty", "frequency_penalty", "seed"),
@@ -169,6 +169,9 @@ def _live(provider: Union[str, ModuleType], options: Dict[str, Any]) -> Any:
     module = g4f_legacy.registry.get(provider) if isinstance(provider, str) else provider
     g4f_legacy.registry.check(module)
     if is_gone(module, options):
-        name, needs = module.__name__.rpartition(".")[2], "" if is_stand_in(module) else " without a host of its own"
-        raise ProviderNotWorkingError(f"{name} is gone itself: it cannot take calls{needs}")
+        name = module.__name__.rpartition(".")[2]
+        do = f"give it a host with base_url= or {variables(module, 'URL')[0]}"
+        if is_stand_in(module):
+            do = f"there are {', '.join(g4f_legacy.registry.names())}"
+        raise ProviderNotWorkingError(f"{name} is gone itself, and cannot take calls: {do}")
     return module

@@ -76,7 +76,7 @@ def _read(path: Path) -> Report:
         report.providers[name] = _state(getattr(g4f_legacy.Provider, name, None))
     for name in sorted(reader.models):
         report.models[name] = _state_of_model(models.find(name), name)
-    report.needs = list(_needs(report, reader.has_default_route))
+    report.needs = list(_needs(report, reader.chooses_later))
     return report
 
 
@@ -87,7 +87,7 @@ class _Reader(ast.NodeVisitor):
         self.used: Set[str] = set()
         self.providers: Set[str] = set()
         self.models: Set[str] = set()
-        self.has_default_route = False
+        self.chooses_later = False
         self.aliases: Dict[str, str] = {}  # local name: dotted path below g4f
 
     def visit_Import(self, node: ast.Import) -> None:
@@ -142,8 +142,9 @@ class _Reader(ast.NodeVisitor):
             self.models.update(_text(given.get("model")))
             self.providers.update(_text(given.get("provider")))
             provider = given.get("provider")
-            if None not in given and (provider is None or isinstance(provider, ast.Constant) and not provider.value):
-                self.has_default_route = True
+            is_named = bool(_text(provider)) or provider is not None and bool(self._path(provider))
+            if not is_named and None not in given:  # no provider, or one that is only known when the script runs
+                self.chooses_later = True
         self.generic_visit(node)
 
     def _path(self, node: ast.AST) -> Optional[str]:
@@ -217,9 +218,9 @@ def _state_of_model(model: Optional[models.Model], name: str) -> str:
     return UNKNOWN if model is None else STAND_IN
 
 
-def _needs(report: Report, has_default_route: bool) -> Iterator[str]:
+def _needs(report: Report, chooses_later: bool) -> Iterator[str]:
     is_redirected = redirects.current() is not None
-    if not is_redirected and (has_default_route or STAND_IN in report.providers.values()):
+    if not is_redirected and (chooses_later or STAND_IN in report.providers.values()):
         yield "a redirect (g4f-legacy run --to NAME, or G4F_LEGACY_REDIRECT)"
     for name, state in report.providers.items():
         if state == LIVE:

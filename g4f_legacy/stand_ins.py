@@ -14,12 +14,12 @@ _PARAMETERS = "model: str, messages: list[dict[str, str]], stream: bool"
 
 
 class StandIn(ProviderModule):
-    """A provider that is gone."""
+    """A provider that is gone. Its ``__name__`` is short, as in the days of classes: scripts print and compare it."""
 
     is_stand_in = True
 
     def __init__(self, name: str, facts: Dict[str, Any]) -> None:
-        super().__init__(f"{__package__}.Provider.{name}", f"{name} of 2023, at {facts['url']}, is gone.")
+        super().__init__(name, f"{name} of 2023, at {facts['url']}, is gone.")
         models = facts.get("models", [])
         self.url = facts["url"]
         self.model = list(models)

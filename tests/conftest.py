@@ -7,9 +7,10 @@ import pytest
 import responses as responses_library
 from replay import Replay
 
-from g4f_legacy import host, redirects
+from g4f_legacy import listing, redirects
 
-_CONFIGURES = ("G4F_LEGACY_", "OPENAI_", "GEMINI_", "GOOGLE_API_KEY")
+# COV_CORE_: older versions of pytest-cov would measure the processes that tests start, without our settings.
+_CONFIGURES = ("G4F_LEGACY_", "OPENAI_", "GEMINI_", "GOOGLE_API_KEY", "COV_CORE_")
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +20,7 @@ def no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(_CONFIGURES) or name.lower().endswith("_proxy") or name.endswith("_CA_BUNDLE"):
             monkeypatch.delenv(name)
-    monkeypatch.setattr(host, "_first_models", {})
+    monkeypatch.setattr(listing, "_first", {})
     monkeypatch.setattr(redirects, "_targets", [])
     monkeypatch.setattr(redirects, "_noted", set())
 

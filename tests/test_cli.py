@@ -146,6 +146,10 @@ def test_what_the_terminal_cannot_show() -> None:
             2,
             "g4f-legacy: the engine points to http://localhost:1337",
         ),
+        (["ask", "--base-url", "", "x"], 2, "g4f-legacy: --base-url is empty: give one, or leave it out"),
+        (["ask", "-o", "stream=true", "x"], 2, "usage: g4f-legacy ask"),
+        (["serve", "--engine", "Bing"], 4, "g4f-legacy: Bing is gone, and there is no redirect"),
+        (["serve", "--engine", "H2o"], 4, "g4f-legacy: H2o is gone, and there is no redirect"),
         (["serve", "--engine", "Xyzzy"], 2, "g4f-legacy: there is no provider 'Xyzzy'"),
         (["serve", "--host", "no.such.host.invalid"], 2, "g4f-legacy: "),
         (["ask", "-p", "H2o", "--base-url", "nowhere", "x"], 2, "g4f-legacy: base_url must be the address of a host"),
@@ -325,7 +329,8 @@ class TestProviders:
     def test_one_that_is_gone(self) -> None:
         code, out, _ = run("providers", "Ails")
         assert code == 0 and out.startswith("Ails of 2023, at https://ai.ls, is gone.\n")
-        assert out.endswith("environment: G4F_LEGACY_REDIRECT, G4F_LEGACY_REDIRECT_MODEL\n")
+        assert out.endswith("calls to it go to nothing: set G4F_LEGACY_REDIRECT\n")
+        assert run("providers", "Ails", G4F_LEGACY_REDIRECT="Echo")[1].endswith("calls to it go to Echo\n")
         listed = [line.split()[0] for line in run("providers", "--all")[1].splitlines()]
         assert len(listed) >= 92 and {"Ails", "Echo"} < set(listed)
 
@@ -374,7 +379,12 @@ class TestModels:
         assert err.startswith("These are the names known here, for the host was not asked: OpenAI needs a login")
 
     def test_a_public_host_that_is_gone_is_not_asked(self) -> None:
-        assert run("models", "-p", "OpenAssistant")[0::2] == (0, "")
+        code, out, err = run("models", "-p", "OpenAssistant")
+        assert (code, err) == (0, "These are the names known here, for no host can be asked\n")
+
+    def test_an_address_without_a_provider_is_an_openai_compatible_one(self, play: Any) -> None:
+        code, out, _ = run("models", "--base-url", play(load("openai/models")).url + "/v1")
+        assert code == 0 and out.splitlines()[1].split() == ["OpenAI", "tiny.gguf", "tiny.gguf"]
 
 
 class TestServe:

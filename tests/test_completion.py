@@ -103,7 +103,9 @@ class TestProvider:
             ChatCompletion.create("", HELLO, SimpleNamespace(_create_completion=print))
 
     def test_something_else(self) -> None:
-        with pytest.raises(TypeError, match="^provider must be a provider module or its name, not int"):
+        with pytest.raises(
+            TypeError, match="^provider must be a provider module, its name, or have create_completion, not int"
+        ):
             ChatCompletion.create("", HELLO, 5)
 
 

@@ -17,7 +17,7 @@ from g4f_legacy import registry
 TESTS = Path(__file__).parent
 CONSTANTS = ["url", "model", "models", "supports_stream", "needs_auth", "working"]
 NOT_RECORDED = {"Google"}  # nobody can run one: its tests have a server that behaves as Google's documentation says
-MAY_IMPORT = {"chat_ui", "document", "errors", "host", "params", "prompt", "running", "stream"}
+MAY_IMPORT = {"chat_ui", "document", "errors", "host", "listing", "params", "prompt", "running", "stream"}
 
 
 class Subject(NamedTuple):
@@ -251,8 +251,10 @@ def test_every_check_is_proven() -> None:
 def test_the_arrows_point_one_way() -> None:
     """Who may import whom: each module only from those before it."""
     order = "typing debug errors running sse document stream params prompt models options body failures session".split()
-    order += "cookies leaving host chat_ui aio redirects provider_module stand_ins registry base_provider retry".split()
-    order += "helper Provider completion check runner scan commands cli".split()
+    order += (
+        "cookies leaving host listing chat_ui aio redirects provider_module stand_ins registry base_provider".split()
+    )
+    order += "retry helper Provider completion check runner scan commands cli".split()
     package = Path(sys.modules["g4f_legacy"].__file__ or "").parent
     for path in package.glob("*.py"):
         if path.stem.startswith("__"):

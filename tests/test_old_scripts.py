@@ -207,12 +207,15 @@ providers = [getattr(g4f.Provider, name) for name in g4f.Provider.__all__[1:]]
 print(len(providers) == len(g4f.Provider.__providers__) == len(g4f.Provider.__map__) == len(names))
 print(all(isinstance(provider.working, bool) and isinstance(provider.model, list) for provider in providers))
 print(all(inspect.ismodule(provider) for _, provider in inspect.getmembers(g4f.Provider)))
+names = [provider.__name__ for provider in providers]
+print("Bing" in names, all(getattr(g4f.Provider, name) is p for name, p in zip(names, providers)))
 bing = g4f.Provider.__map__["Bing"]
 print(bing.url, bing.model, bing.needs_auth, bing.working, bing.supports_stream)
 print(bing.supports_gpt_35_turbo, bing.supports_gpt_4)
 print([p.__name__.split(".")[-1] for p in g4f.Provider.__providers__ if p.working and p.supports_stream][:2])
 """,
-        "True True BaseProvider\nTrue\nTrue\nTrue\nhttps://bing.com/chat ['gpt-4'] False False True\nFalse True\n"
+        "True True BaseProvider\nTrue\nTrue\nTrue\nTrue True\n"
+        "https://bing.com/chat ['gpt-4'] False False True\nFalse True\n"
         "['Echo', 'Google']\n",
     ),
     "10: asynchronous": (

@@ -277,7 +277,9 @@ class TestUsage:
 
     def test_a_target_that_is_gone_itself(self, tmp_path: Path) -> None:
         code, out, err = run("x.py", cwd=tmp_path, to=("--to", "Bing"))
-        assert (code, err) == (4, "g4f-legacy: Bing is gone itself: it cannot take calls\n")
+        assert code == 4 and err.startswith("g4f-legacy: Bing is gone itself, and cannot take calls: there are Echo, ")
+        code, out, err = run("x.py", cwd=tmp_path, to=("--to", "H2o"))
+        assert code == 4 and err.endswith("give it a host with base_url= or G4F_LEGACY_H2O_URL\n")
 
     def test_help(self, tmp_path: Path) -> None:
         assert "-m MODULE" in run("--help", cwd=tmp_path, to=())[1]

@@ -95,7 +95,14 @@ def test_every_way_to_import(source: str, providers: List[str], tmp_path: Path) 
     assert list(report.providers) == providers and report.is_known
 
 
-@pytest.mark.parametrize("call", ["create('gpt-4', [])", "create(model='gpt-4', messages=[], provider=None)"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        "create('gpt-4', [])",
+        "create(model='gpt-4', messages=[], provider=None)",
+        "create('gpt-4', [], provider=getattr(g4f.Provider, name))",
+    ],
+)
 def test_a_call_without_a_provider_needs_a_redirect(call: str, tmp_path: Path) -> None:
     report = one(f"import g4f\ng4f.ChatCompletion.{call}", tmp_path)
     assert report.needs == ["a redirect (g4f-legacy run --to NAME, or G4F_LEGACY_REDIRECT)"]

@@ -30,7 +30,7 @@ def test_one(name: str) -> None:
     assert all(type(getattr(provider, flag)) is bool for flag in flags)
     said = "Bard" if name == "Palm" else name
     assert provider.params.startswith(f"g4f.Providers.{said} supports: (model: str, messages: ")
-    assert provider.__name__ == f"g4f_legacy.Provider.{said}" and getattr(provider, said) is provider
+    assert provider.__name__ == said and getattr(provider, said) is provider
     assert provider == copy.deepcopy(provider) == pickle.loads(pickle.dumps(provider)) is provider
     assert {provider: 1}[getattr(Provider, name)] == 1
     registry.check(provider)

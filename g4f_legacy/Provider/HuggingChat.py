@@ -8,13 +8,14 @@ import json
 import time
 from typing import Any, Dict, Iterator, List
 
-from ..chat_ui import IS_OF_2023, conversation, first_message, page_of, recognising, rest_of_answer
+from ..chat_ui import IS_OF_2023, check_line, conversation, first_message, page_of, recognising, rest_of_answer
 from ..document import field, message_of
 from ..errors import GenerationError, RateLimitError, RequestFailedError, StreamInterruptedError
 from ..host import Host
+from ..listing import first_model
 from ..params import describe
 from ..prompt import as_one_message, split_system
-from ..stream import Answer, check_error, join, json_lines
+from ..stream import Answer, join, json_lines
 
 url = "https://huggingface.co/chat"
 model = ["OpenAssistant/oasst-sft-6-llama-30b-xor", "meta-llama/Llama-2-70b-chat-hf"]
@@ -35,7 +36,10 @@ def _converse(model: str, messages: list, kwargs: Dict[str, Any]) -> Iterator[st
     with _open(kwargs) as host, recognising("got 'data:|welcome modal", IS_OF_2023):
         system, others = split_system(messages)
         question = {"is_retry": False, **host.parameters, "inputs": as_one_message(others)}
-        begun = {"model": model or host.first_model(lambda: _listed(host)), **({"preprompt": system} if system else {})}
+        begun = {
+            "model": model or first_model(host, lambda: _listed(host)),
+            **({"preprompt": system} if system else {}),
+        }
         with conversation(host, begun, lambda: _accept_terms(host)) as (path, made):
             parent, may_be_older = first_message(host, path, made)
             if parent:
@@ -74,7 +78,7 @@ def _answer(host: Host, path: str, **question: Any) -> Iterator[str]:
     came: List[str] = []
     since_tool, heard = 0, time.monotonic()
     with host.stream(path, **question) as pieces:
-        answer = Answer(json_lines(pieces), _check)
+        answer = Answer(json_lines(pieces), check_line)
         for line in answer:
             kind, status, text = line.get("type"), line.get("status"), ""
             if kind == "stream":
@@ -101,14 +105,8 @@ def _answer(host: Host, path: str, **question: Any) -> Iterator[str]:
             heard = time.monotonic()
 
 
-def _check(line: Dict[str, Any]) -> None:
-    if "type" not in line:  # a tool's error is none of the answer's
-        check_error(line)
-
-
 def _listed(host: Host) -> List[str]:
-    with recognising("^404 ", "older hosts list no models: name one"):
-        return [field(one, "id", str) for one in host.get("/api/models", list)]
+    return [field(one, "id", str) for one in host.get("/api/models", list)]
 
 
 def _list_models(**kwargs) -> List[str]:

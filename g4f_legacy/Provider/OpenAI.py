@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from ..document import field, objects, optional
 from ..errors import GenerationError, ProviderError, RequestFailedError
 from ..host import Host, log
+from ..listing import first_model
 from ..params import describe
 from ..prompt import name_roles
 from ..stream import Answer, check_error, documents, join
@@ -36,7 +37,7 @@ def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> It
 def _converse(model: str, messages: list, stream: bool, kwargs: Dict[str, Any]) -> Iterator[str]:
     with _open(kwargs) as host:
         written = [message._asdict() for message in name_roles(messages, _ROLES)]
-        name = model or os.environ.get("OPENAI_MODEL") or host.first_model(lambda: _listed(host))
+        name = model or os.environ.get("OPENAI_MODEL") or first_model(host, lambda: _listed(host))
         body = {"model": name, "messages": written, "stream": stream, **host.parameters}
         yield from _below_v1_too(host, lambda: _ask(host, body))
 

@@ -40,7 +40,7 @@ def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
     try:
-        return registry.get(name)
+        return registry.get(name.rpartition(".")[2])  # scripts look providers up by their __name__, too
     except (ProviderNotFoundError, ImportError, TypeError) as error:
         raise AttributeError(str(error)) from error
 

@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 from ..errors import GenerationError, ProviderError, RateLimitError
 from ..options import read_options
 from ..prompt import check_messages
+from ..redirects import current, is_gone, is_stand_in, route, to_target
 from ..registry import list_models
 from ..running import END, Running
 
@@ -40,6 +41,7 @@ class Engine:
 
     Raises:
         TypeError, ValueError, AuthenticationRequiredError: the options are wrong, or lack a login.
+        ProviderNotWorkingError: the provider is gone, and there is no redirect.
     """
 
     def __init__(self, provider: ModuleType, model: Optional[str], slots: int, options: Mapping[str, Any]) -> None:
@@ -50,7 +52,11 @@ class Engine:
         self._options = dict(options)
         self._listed: Optional[List[str]] = None
         self._lists_after = 0.0
-        read_options(provider, options)
+        is_redirected = is_gone(provider, self._options) and current() is not None
+        if not (is_redirected or is_stand_in(provider)):
+            read_options(provider, options)
+        if is_gone(provider, self._options):
+            to_target(self.name, self._options)
 
     def stop(self) -> None:
         """Ends all completions."""
@@ -86,10 +92,8 @@ class Engine:
         check_messages(messages)
         named = {_PASSED_ON.get(name, name): value for name, value in parameters.items() if value is not None}
         passed_on = {name: value for name, value in named.items() if name in _PARAMETERS}
-        asked = self.model or model
-        streams = self.provider.supports_stream
-        tokens = self.provider._create_completion(asked, messages, streams, **{**passed_on, **self._options})
-        return Answer(tokens, self._slots)
+        provider, asked, options = route(self.provider, self.model or model, {**passed_on, **self._options})
+        return Answer(provider._create_completion(asked, messages, provider.supports_stream, **options), self._slots)
 
 
 class Answer:

@@ -153,8 +153,9 @@ def test_origin_and_referer_are_as_browsers_write_them(
 
 
 def test_an_older_host_that_lists_no_models(play: Any) -> None:
-    tokens, error = ask(play([exchange("GET", "/api/models", 404, content_length="0")]).url, model="")
-    assert error is not None and error.args == ("404 Said So; older hosts list no models: name one",)
+    replay = play([exchange("GET", "/api/models", 404, content_length="0"), *load("hugging_chat/hello")])
+    assert ask(replay.url, model="") == (WHOLE, None)
+    assert replay.sent[1].json == {"model": "OpenAssistant/oasst-sft-6-llama-30b-xor"}
 
 
 def test_models_of_the_host(play: Any) -> None:
@@ -483,9 +484,10 @@ class TestHostsOf2023:
         tokens, error = ask(play([exchange("POST", "/conversation", status, (said,))] * 2).url)
         assert error is not None and "use H2o" not in error.args[0]
 
-    def test_this_packages_own_server(self) -> None:
+    @pytest.mark.parametrize("model", ["", "falcon-180b"])
+    def test_this_packages_own_server(self, model: str) -> None:
         with running(create_app("Echo"), threads=4) as url:
-            tokens, error = ask(url)
+            tokens, error = ask(url, model=model)
         assert tokens == [] and error is not None and error.args[0].endswith(f"; {USE_H2O}")
 
 

@@ -454,7 +454,7 @@ class TestLogin:
             list(OpenAI._create_completion("gpt-4", HELLO, True))
         assert raised.value.args == (
             "OpenAI needs a login: give a token or cookie text as auth=, or cookies=, "
-            "or set G4F_LEGACY_OPENAI_AUTH or OPENAI_API_KEY",
+            "or set G4F_LEGACY_OPENAI_AUTH or OPENAI_API_KEY; a host of your own (base_url=) may need none",
         )
 
     @pytest.mark.parametrize("host", ["https://api.openai.com", "https://api.openai.com/v1/", "https://API.openai.com"])

@@ -1,11 +1,13 @@
 import logging
 import socket
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 from engines import engine
+from waitress.trigger import trigger
 
 import g4f_legacy.server
 from g4f_legacy.errors import AuthenticationRequiredError, ProviderNotFoundError
@@ -156,3 +158,15 @@ class TestServe:
             assert requests.get(url).status_code == 200
         with running(create_app("Echo"), port=urlsplit(url).port or 0, threads=2) as again:
             assert again == url and requests.get(url).status_code == 200
+
+
+def test_its_end_is_no_race(monkeypatch: pytest.MonkeyPatch) -> None:
+    pull = trigger.pull_trigger
+
+    def pull_late(self: Any, *arguments: Any) -> None:
+        time.sleep(1.2)  # its thread has looked up by itself until then
+        pull(self, *arguments)
+
+    with running(create_app("Echo"), threads=1) as url:
+        assert requests.get(url).status_code == 200
+        monkeypatch.setattr(trigger, "pull_trigger", pull_late)

@@ -5,7 +5,8 @@ import pytest
 from engines import engine
 from replay import exchange, load
 
-from g4f_legacy.errors import GenerationError, ProviderError, RateLimitError
+from g4f_legacy import Provider, redirect
+from g4f_legacy.errors import GenerationError, ProviderError, ProviderNotWorkingError, RateLimitError
 from g4f_legacy.Provider import H2o, OpenAI
 from g4f_legacy.server import engine as engine_module
 from g4f_legacy.server.engine import Answer, Engine, status_of
@@ -65,6 +66,15 @@ class TestModelsOfTheHost:
     def test_an_empty_list(self, play: Any) -> None:
         replay = play([exchange("GET", "/v1/models", 200, ('{"data": []}',), content_length="?")])
         assert self.engine(replay.url).models == ["gpt-3.5-turbo", "gpt-4"]
+
+
+def test_a_stand_in_answers_from_the_redirect() -> None:
+    with redirect("Echo"):
+        assert list(start(Provider.Bing).read(9)) == ["Hello"]
+        assert list(start(H2o).read(9)) == ["Hello"]
+    for provider in (Provider.Bing, H2o):
+        with pytest.raises(ProviderNotWorkingError):
+            start(provider)
 
 
 def test_errors_come_out() -> None:
