@@ -18,7 +18,7 @@ G4fError
     └── StreamInterruptedError
 """
 
-from typing import Any, Optional, Sequence
+from typing import Any, List, Optional, Sequence
 
 from requests.exceptions import RequestException
 
@@ -108,6 +108,7 @@ class ProviderError(G4fError, RequestException, RuntimeError):
         status (int or None): the HTTP status, when it is the failure.
         retry_after (float or None): seconds that the host asks to wait.
         partial (str): the text that had come, when the answer was being joined into one.
+        login_variables (list): the environment variables that can hold the login.
         request, response: as in requests.
     """
 
@@ -127,6 +128,7 @@ class ProviderError(G4fError, RequestException, RuntimeError):
         self.status = status
         self.retry_after = retry_after
         self.partial = ""
+        self.login_variables: List[str] = []
 
     def explain(self, text: str) -> None:
         """Adds to the message what one who knows the protocol makes of it."""
@@ -159,7 +161,7 @@ class AuthenticationError(RequestFailedError):
     """The host refused the login: 401 or 403."""
 
     def _advice(self) -> str:
-        return f"Check auth=, cookies= or {self._variable('AUTH')}."
+        return f"Check auth=, cookies= or {' or '.join(self.login_variables or [self._variable('AUTH')])}."
 
 
 class RateLimitError(RequestFailedError):

@@ -22,7 +22,7 @@ from .document import excerpt, parse
 from .errors import ProviderError, RequestFailedError, ResponseFormatError
 from .failures import address, hide_in, is_passing, origin, redirect_target, refused, unanswered
 from .leaving import leaving
-from .options import has_login, is_public, read_options
+from .options import has_login, is_public, read_options, variables
 from .running import breakable, pause
 from .session import is_loopback, keep_login, new_session
 
@@ -263,6 +263,7 @@ class Host:
         hide_in(error, self._options.secrets)
         error.provider = self.name
         error.url = address(url)
+        error.login_variables = variables(self._provider, "AUTH")
         return error
 
 

@@ -9,6 +9,7 @@ from typing import Any, List
 
 from .. import base_provider, helper, registry, retry, stand_ins
 from ..errors import ProviderNotFoundError
+from ..redirects import is_stand_in
 
 # Names of 2023 beside the providers'.
 _BESIDE = {
@@ -40,9 +41,12 @@ def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
     try:
-        return registry.get(name.rpartition(".")[2])  # scripts look providers up by their __name__, too
+        found = registry.get(name.rpartition(".")[2])  # scripts look providers up by their __name__, too
     except (ProviderNotFoundError, ImportError, TypeError) as error:
         raise AttributeError(str(error)) from error
+    if is_stand_in(found):
+        setattr(_package, name, found)  # as the import system does with the others
+    return found
 
 
 def __dir__() -> List[str]:

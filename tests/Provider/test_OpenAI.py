@@ -498,6 +498,7 @@ class TestLogin:
         with caplog.at_level(logging.DEBUG, "g4f_legacy"):
             tokens, error = ask(replay.url + "/v1", auth="sk-s3cr3t")
         assert type(error) is AuthenticationError
+        assert str(error).endswith(" Check auth=, cookies= or G4F_LEGACY_OPENAI_AUTH or OPENAI_API_KEY.")
         assert "s3cr3t" not in f"{error!s}{error!r}{caplog.text}"
 
 
