@@ -48,7 +48,7 @@ print(__name__, sys.argv, sys.path[0], globals().get("__file__"), sys.modules["_
 class TestAsPythonDoes:
     """What a script sees of itself is what it sees under python."""
 
-    def compare(self, tmp_path: Path, *arguments: str, stdin: str = "") -> None:
+    def check_alike(self, tmp_path: Path, *arguments: str, stdin: str = "") -> None:
         expected = python(*arguments, cwd=tmp_path, stdin=stdin)
         assert run(*arguments, cwd=tmp_path, stdin=stdin) == expected
         assert expected[0] == 0 and expected[1]
@@ -56,33 +56,33 @@ class TestAsPythonDoes:
     def test_a_script(self, tmp_path: Path) -> None:
         (tmp_path / "folder").mkdir()
         (tmp_path / "folder" / "script.py").write_text(WHO)
-        self.compare(tmp_path, "folder/script.py", "--to", "-m", "--", "x")
-        self.compare(tmp_path, str(tmp_path / "folder" / "script.py"))
+        self.check_alike(tmp_path, "folder/script.py", "--to", "-m", "--", "x")
+        self.check_alike(tmp_path, str(tmp_path / "folder" / "script.py"))
 
     def test_stdin(self, tmp_path: Path) -> None:
-        self.compare(tmp_path, "-", "a", "-b", stdin=WHO)
+        self.check_alike(tmp_path, "-", "a", "-b", stdin=WHO)
 
     def test_a_module(self, tmp_path: Path) -> None:
         (tmp_path / "script.py").write_text(WHO)
-        self.compare(tmp_path, "-m", "script", "--flag", "x")
+        self.check_alike(tmp_path, "-m", "script", "--flag", "x")
 
     def test_a_package(self, tmp_path: Path) -> None:
         (tmp_path / "package").mkdir()
         (tmp_path / "package" / "__init__.py").write_text("")
         (tmp_path / "package" / "__main__.py").write_text(WHO)
-        self.compare(tmp_path, "-m", "package", "x")
+        self.check_alike(tmp_path, "-m", "package", "x")
 
     def test_a_folder(self, tmp_path: Path) -> None:
         (tmp_path / "folder").mkdir()
         (tmp_path / "folder" / "__main__.py").write_text("import sys, other\nprint(__name__, sys.argv, other.x)\n")
         (tmp_path / "folder" / "other.py").write_text("x = 5")
-        self.compare(tmp_path, "folder", "x")
+        self.check_alike(tmp_path, "folder", "x")
 
     def test_an_archive(self, tmp_path: Path) -> None:
         with zipfile.ZipFile(tmp_path / "script.zip", "w") as archive:
             archive.writestr("__main__.py", "import sys, other\nprint(__name__, sys.argv, other.x)\n")
             archive.writestr("other.py", "x = 5")
-        self.compare(tmp_path, "script.zip", "x")
+        self.check_alike(tmp_path, "script.zip", "x")
 
     @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
     def test_a_link(self, tmp_path: Path) -> None:
@@ -90,16 +90,16 @@ class TestAsPythonDoes:
         (tmp_path / "folder" / "script.py").write_text("import other\nprint(other.x, __file__)")
         (tmp_path / "folder" / "other.py").write_text("x = 5")
         (tmp_path / "link.py").symlink_to(tmp_path / "folder" / "script.py")
-        self.compare(tmp_path, "link.py")
+        self.check_alike(tmp_path, "link.py")
 
     def test_its_own_logging(self, tmp_path: Path) -> None:
         script = "import logging, sys\nlogging.basicConfig(level='INFO', stream=sys.stdout)\nlogging.info('mine')"
         (tmp_path / "script.py").write_text(script)
-        self.compare(tmp_path, "script.py")
+        self.check_alike(tmp_path, "script.py")
 
     def test_another_encoding(self, tmp_path: Path) -> None:
         (tmp_path / "script.py").write_bytes("# coding: cp1251\nprint('Привет')\n".encode("cp1251"))
-        self.compare(tmp_path, "script.py")
+        self.check_alike(tmp_path, "script.py")
 
     @pytest.mark.parametrize(
         "script, code",

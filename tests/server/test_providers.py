@@ -21,7 +21,7 @@ NEVER = {"no_cookie", "no_referer", "conversation_not_found", "empty_prompt", "b
 @pytest.mark.parametrize("name", sorted(set(H2O) - NEVER))
 def test_h2o(name: str, stream: bool, serve: Any) -> None:
     model = "h2oai/unknown" if name == "unknown_model" else "falcon-40b"
-    compare(h2o, h2o.ask(serve(engine(*H2O[name])), stream, model=model, retries=0), name, stream)
+    check_outcome(h2o, h2o.ask(serve(engine(*H2O[name])), stream, model=model, retries=0), name, stream)
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -32,7 +32,7 @@ def test_open_assistant(name: str, stream: bool, serve: Any) -> None:
     if name == "not_logged_in":
         kwargs.update(auth=None, cookies={"another": "cookie"})
     url = serve(engine(*OPEN_ASSISTANT[name]))
-    compare(open_assistant, open_assistant.ask(url, stream, **kwargs), name, stream)
+    check_outcome(open_assistant, open_assistant.ask(url, stream, **kwargs), name, stream)
 
 
 def test_hugging_chat_as_an_engine(play: Any, serve: Any) -> None:
@@ -41,7 +41,7 @@ def test_hugging_chat_as_an_engine(play: Any, serve: Any) -> None:
     assert h2o.ask(url, model="falcon-180b") == (h2o.WHOLE, None)
 
 
-def compare(tests: Any, outcome: Any, name: str, stream: bool) -> None:
+def check_outcome(tests: Any, outcome: Any, name: str, stream: bool) -> None:
     tokens, error = outcome
     expected, kind, message = tests.OUTCOMES[name]
     assert type(error) is kind
