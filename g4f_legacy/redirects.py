@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple, 
 
 import g4f_legacy  # its names are imported when they are used: the target is found only then
 
-from .errors import AuthenticationRequiredError, ProviderNotWorkingError
+from .errors import ProviderNotWorkingError
 from .options import base_url_of, has_login, is_public, read_options, variables
 
 PASSED_ON = (
@@ -161,7 +161,7 @@ def is_gone(provider: Any, options: Dict[str, Any]) -> bool:
         return True
     try:  # its public host takes a login
         return not has_login(read_options(provider, options))
-    except AuthenticationRequiredError:
+    except (TypeError, ValueError):  # it lacks one, or its options are another service's
         return True
 
 

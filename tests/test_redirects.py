@@ -64,6 +64,8 @@ class TestWhatItTakes:
         with pytest.raises(Exception, match="418"):
             ChatCompletion.create("x", HELLO, "HuggingChat", auth="s3ss1on")
         assert ChatCompletion.create("x", HELLO, "HuggingChat", auth="cookies") == "Hello"
+        wrong: Any = {"session": object(), "cookies": "a=b"}
+        assert ChatCompletion.create("x", HELLO, "HuggingChat", **wrong) == "Hello"
 
     def test_direct_calls_take_what_scripts_have_for_a_model(self, play: Any) -> None:
         for model in (models.falcon_7b, ["falcon-7b"], "falcon-7b"):
