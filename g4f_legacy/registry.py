@@ -17,8 +17,8 @@ from typing import Any, Dict, List, Optional
 
 from . import stand_ins
 from .errors import ProviderNotFoundError
-from .options import base_url_of, is_public
 from .provider_module import ProviderModule
+from .redirects import is_gone
 
 ENTRY_POINTS = "g4f_legacy.providers"
 
@@ -77,8 +77,7 @@ def list_models(provider: Any, options: Dict[str, Any]) -> Optional[List[str]]:
     Raises:
         AuthenticationRequiredError, ProviderError, TypeError, ValueError: as a completion.
     """
-    base_url = options.get("base_url") or base_url_of(provider)
-    if not hasattr(provider, "_list_models") or not provider.working and is_public(provider, base_url):
+    if not hasattr(provider, "_list_models") or is_gone(provider, options):
         return None
     listed: List[str] = provider._list_models(**options)
     return listed

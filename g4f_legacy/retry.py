@@ -1,7 +1,7 @@
 """`RetryProvider`: several providers in the place of one, tried in turn."""
 
 import random
-from typing import Any, Iterator, List, Sequence
+from typing import Any, Dict, Generator, List, Sequence
 
 import g4f_legacy  # its names are imported when they are used
 
@@ -9,7 +9,6 @@ from .aio import AsyncCompletion
 from .base_provider import BaseProvider
 from .errors import RetryNoProviderError, RetryProviderError
 from .redirects import is_gone
-from .stream import join
 
 
 class RetryProvider(BaseProvider):
@@ -22,7 +21,7 @@ class RetryProvider(BaseProvider):
 
     __name__ = "RetryProvider"
     model: List[str] = []
-    models = {name: name for name in model}
+    models: Dict[str, str] = {}
     working = True
     supports_stream = True
 
@@ -31,7 +30,9 @@ class RetryProvider(BaseProvider):
         self.providers = [registry.get(one) if isinstance(one, str) else one for one in providers]
         self.shuffle = shuffle
 
-    def create_completion(self, model: str, messages: List[Any], stream: bool = False, **kwargs: Any) -> Iterator[str]:
+    def create_completion(
+        self, model: str, messages: List[Any], stream: bool = False, **kwargs: Any
+    ) -> Generator[str, None, None]:
         """The tokens of the first provider that gives one. An error after that is the completion's.
 
         Raises:
@@ -49,10 +50,12 @@ class RetryProvider(BaseProvider):
 
     def create_async(self, model: str, messages: List[Any], **kwargs: Any) -> Any:
         """A coroutine for the whole text."""
-        return AsyncCompletion((text for text in [join(self.create_completion(model, messages, **kwargs))])).text()
+        return AsyncCompletion(self.create_completion(model, messages, **kwargs)).text()
 
     @staticmethod
-    def _try_each(candidates: List[Any], model: str, messages: List[Any], stream: bool, kwargs: Any) -> Iterator[str]:
+    def _try_each(
+        candidates: List[Any], model: str, messages: List[Any], stream: bool, kwargs: Any
+    ) -> Generator[str, None, None]:
         failures: List[Exception] = []
         for provider in candidates:
             try:

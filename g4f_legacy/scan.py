@@ -134,7 +134,7 @@ class _Reader(ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:
         path = self._path(node.func) or ""
-        if path.endswith(("ChatCompletion.create", "ChatCompletion.create_async", "Completion.create")):
+        if path.endswith(("Completion.create", "Completion.create_async")):
             given = {keyword.arg: keyword.value for keyword in node.keywords}
             for name, place in (("model", 0), ("provider", 2)):
                 if place < len(node.args):

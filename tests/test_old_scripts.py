@@ -371,6 +371,36 @@ except TypeError as error:
 """,
         "at the call\n",
     ),
+    "trap: a failure raises: nothing exits, and nothing returns it as an answer": (
+        f"""
+import g4f
+dead = dict(provider=g4f.Provider.OpenAI, base_url="http://127.0.0.1:1", retries=0)
+try:
+    print(g4f.ChatCompletion.create("gpt-4", {ASK}, **dead))
+except Exception as error:
+    print(type(error).__name__)
+stream = g4f.ChatCompletion.create("gpt-4", {ASK}, stream=True, **dead)
+print("nothing was sent at the call")
+try:
+    next(stream)
+except Exception as error:
+    print(type(error).__name__)
+""",
+        "RequestFailedError\nnothing was sent at the call\nRequestFailedError\n",
+    ),
+    "trap: nothing calls home": (
+        f"""
+import socket
+def refuse(*_):
+    raise SystemExit("it called somebody")
+socket.socket.connect = socket.getaddrinfo = refuse
+import g4f
+g4f.check_version = g4f.debug.version_check = g4f.version_check = True
+print(g4f.version != "", len(dir(g4f.Provider)) > 88, len(g4f.Provider.__providers__) > 88)
+print(g4f.ChatCompletion.create("", {ASK}, provider=g4f.Provider.Echo))
+""",
+        "True True True\nHello there\n",
+    ),
     "trap: providers are modules and instances": (
         """
 import inspect, pickle

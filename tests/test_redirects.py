@@ -179,6 +179,11 @@ class TestHowItIsSet:
         with redirect("H2o", base_url=host.url):
             assert ChatCompletion.create("gpt-4", [{"role": "user", "content": "hello"}], "Bing").startswith("Привет!")
 
+    def test_a_chat_ui_of_today_as_the_target(self, play: Any) -> None:
+        host = play(load("hugging_chat/models") + load("hugging_chat/hello"))
+        with redirect("HuggingChat", base_url=host.url):
+            assert ChatCompletion.create("gpt-4", [{"role": "user", "content": "hello"}], "Bing").startswith("Привет!")
+
     def test_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("G4F_LEGACY_REDIRECT", "Echo")
         monkeypatch.setenv("G4F_LEGACY_REDIRECT_MODEL", "mine")

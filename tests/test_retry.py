@@ -92,6 +92,13 @@ def test_asynchronous() -> None:
     assert asyncio.run(retry.create_async("", HELLO)) == "ab"
 
 
+def test_asynchronous_means_that_nothing_is_asked_before_it_is_awaited() -> None:
+    asked = provider("a")
+    coroutine = RetryProvider([asked]).create_async("", HELLO)
+    assert asked.calls == []
+    assert asyncio.run(coroutine) == "a" and len(asked.calls) == 1
+
+
 def test_what_it_is() -> None:
     retry = RetryProvider([])
     assert retry.__name__ == "RetryProvider" and retry.working and retry.supports_stream and not retry.needs_auth

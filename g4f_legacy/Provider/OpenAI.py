@@ -88,6 +88,7 @@ def _below_v1_too(host: Host, ask: Callable[[], Iterator[str]]) -> Iterator[str]
         if came or "/v1" in urlsplit(host.base_url).path or not is_no_path:
             raise
         first = error.args[0]
+    given = host.base_url
     host.base_url += "/v1"
     log.info("OpenAI: nothing is there; trying %s", host.base_url)
     try:
@@ -95,6 +96,7 @@ def _below_v1_too(host: Host, ask: Callable[[], Iterator[str]]) -> Iterator[str]
     except RequestFailedError as error:
         if error.status == 404 and error.args[0] != first:
             error.explain(f"without /v1: {first}")
+        host.base_url = given
         raise
 
 

@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Optional, Tuple
 import pytest
 from replay import Replay, Sent, exchange, load, recorded
 
+from g4f_legacy import registry
 from g4f_legacy.errors import (
     AuthenticationError,
     AuthenticationRequiredError,
@@ -161,6 +162,12 @@ def test_an_older_host_that_lists_no_models(play: Any) -> None:
 def test_models_of_the_host(play: Any) -> None:
     replay = play(load("hugging_chat/models"))
     assert HuggingChat._list_models(base_url=replay.url) == ["falcon-180b", "oasst-30b"]
+
+
+def test_models_of_the_public_host(responses: Any) -> None:
+    responses.get("https://huggingface.co/chat/api/models", json=[{"id": "one"}])
+    assert registry.list_models(HuggingChat, {"auth": "s3ss1on"}) == ["one"]
+    assert registry.list_models(HuggingChat, {}) is None
 
 
 def test_an_empty_model_is_the_first_of_the_host(play: Any) -> None:
@@ -540,6 +547,7 @@ def test_ids_stay_in_their_segment(name: str, play: Any) -> None:
     made = exchange("POST", "/conversation", 200, (json.dumps({"conversationId": name}),), content_length="?")
     replay = play([made])
     ask(replay.url, retries=0)
+    assert len(replay.sent) > 3
     assert all(
         re.fullmatch(r"/(api/|api/v2/)?conversations?/[\w%.-]+(/__data\.json)?", one.path) for one in replay.sent[1:]
     )

@@ -1,11 +1,12 @@
 """The providers against this server: what they make of a real host's answers they make of this one's."""
 
 import importlib
+import json
 from typing import Any
 
 import pytest
 from engines import engine
-from replay import load
+from replay import exchange, load
 from test_recordings import H2O, OPEN_ASSISTANT
 
 from g4f_legacy.errors import StreamInterruptedError
@@ -39,6 +40,20 @@ def test_hugging_chat_as_an_engine(play: Any, serve: Any) -> None:
     replay = play(load("hugging_chat/models") + load("hugging_chat/hello"))
     url = serve("HuggingChat", base_url=replay.url)
     assert h2o.ask(url, model="falcon-180b") == (h2o.WHOLE, None)
+
+
+def test_google_as_an_engine(play: Any, serve: Any) -> None:
+    said = {"candidates": [{"content": {"parts": [{"text": "Hi"}]}, "finishReason": "STOP"}]}
+    path = "/v1beta/models/gemini-flash-latest:streamGenerateContent?alt=sse"
+    listed = json.dumps({"models": [{"name": "models/g", "supportedGenerationMethods": ["generateContent"]}]})
+    replay = play(
+        [
+            exchange("GET", "/v1beta/models?pageSize=1000", 200, (listed,), content_length="?"),
+            exchange("POST", path, 200, (f"data: {json.dumps(said)}\n\n",)),
+        ]
+    )
+    assert h2o.ask(serve("Google", base_url=replay.url, auth="k")) == (["Hi"], None)
+    assert replay.sent[-1].json["contents"] == [{"role": "user", "parts": [{"text": "hello"}]}]
 
 
 def check_outcome(tests: Any, outcome: Any, name: str, stream: bool) -> None:
