@@ -3,7 +3,7 @@
 import time
 from contextlib import suppress
 from socket import socket
-from typing import Iterator, Optional
+from typing import Any, Iterator, Optional
 
 from requests import Response
 from urllib3.exceptions import HTTPError, ReadTimeoutError
@@ -15,50 +15,83 @@ LARGEST = 16 * 1024 * 1024
 """The most bytes of an answer that is no stream."""
 
 _PIECE = 64 * 1024  # bytes; read1 gives what is there, this is only the most at a time
+_GLANCE = 5.0  # seconds for the beginning of a body that says why there is no answer
 _LINGER = 0.2  # seconds for the last bytes behind an end mark to come
 
 
-def pieces(response: Response, silence: float) -> Iterator[bytes]:
-    """Gives the bytes of a body as they arrive, whether it is chunked, of known length, or ends with the connection.
+class Pieces:
+    """The bytes of a body as they arrive, whether it is chunked, of known length, or ends with the connection.
 
     requests' own `iter_content` and `iter_lines` hold bytes back; `read1` does not.
 
     Args:
         response: got with ``stream=True``.
-        silence: seconds after which the time-out was set to strike, for the error's text.
-
-    Raises:
-        StreamInterruptedError: the connection broke, or nothing came for too long.
+        silence: how long to wait without any news, in seconds. What is news, the reader says with `heard`; else there
+            is none before the end.
     """
-    while True:
-        try:
-            piece = _next(response)
-        except ReadTimeoutError as error:
-            raise StreamInterruptedError(f"nothing came for {silence:g} seconds") from error
-        except (HTTPError, OSError) as error:
-            raise StreamInterruptedError(f"the answer broke off: {cause_of(error)}") from error
-        if not piece:
+
+    def __init__(self, response: Response, silence: float) -> None:
+        self._response = response
+        self._silence = silence
+        self._is_news = True
+
+    def heard(self) -> None:
+        """Says that there was news in what came: the silence begins anew."""
+        self._is_news = True
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Gives the pieces.
+
+        Raises:
+            StreamInterruptedError: the connection broke, or there was no news for too long.
+        """
+        if self._response._content_consumed:  # type: ignore[attr-defined]
+            yield self._response._content or b""  # a hook of the caller's session has read it
             return
-        yield piece
+        connection = socket_of(self._response)
+        late = f"nothing new came for {self._silence:g} seconds"
+        deadline, timeout = 0.0, None
+        while True:
+            if self._is_news:
+                self._is_news = False
+                deadline, left = time.monotonic() + self._silence, self._silence
+            else:
+                left = deadline - time.monotonic()
+            if left <= 0:
+                raise StreamInterruptedError(late) from TimeoutError()
+            if connection is not None and left != timeout:
+                connection.settimeout(left)
+                timeout = left
+            try:
+                piece = _next(self._response)
+            except ReadTimeoutError as error:
+                raise StreamInterruptedError(late) from error
+            except (HTTPError, OSError) as error:
+                raise StreamInterruptedError(f"the answer broke off: {cause_of(error)}") from error
+            if not piece:
+                return
+            yield piece
 
 
 def read(response: Response, silence: float) -> Response:
     """Reads a whole body: afterwards ``response.content`` has it, and the connection is free.
 
     Raises:
-        RequestFailedError: the body broke off.
+        RequestFailedError: the body broke off, or was not whole within `silence` seconds.
         ResponseFormatError: it is larger than ``LARGEST``.
     """
     body = bytearray()
     try:
-        for piece in pieces(response, silence):
+        for piece in Pieces(response, silence):
             body += piece
             if len(body) > LARGEST:
                 raise ResponseFormatError(f"more than {LARGEST} bytes came: {excerpt(bytes(body[:1000]))}")
     except ProviderError as error:
         response.close()
         if isinstance(error, StreamInterruptedError):
-            raise RequestFailedError(error.args[0]) from error
+            is_late = isinstance(error.__cause__, (ReadTimeoutError, TimeoutError))
+            late = f"the answer was not whole within {silence:g} seconds"
+            raise RequestFailedError(late if is_late else error.args[0]) from error
         raise
     _keep(response, bytes(body))
     return response
@@ -67,14 +100,22 @@ def read(response: Response, silence: float) -> Response:
 def beginning(response: Response) -> bytes:
     """Reads what one needs of a body to tell what it says, and lets go of the rest. What cannot be read is left out."""
     body = b""
+    connection = socket_of(response)
+    silence = connection.gettimeout() if connection else None
     with suppress(StreamInterruptedError):
-        for piece in pieces(response, silence=0):
+        for piece in Pieces(response, min(silence or _GLANCE, _GLANCE)):
             body += piece
             if len(body) > _PIECE:
                 break
     response.close()
     _keep(response, body)
     return body
+
+
+def cut_redirect(response: Response, **_: Any) -> None:
+    """A hook for requests, which reads redirects to their end; it may never come."""
+    if response.is_redirect:
+        beginning(response)
 
 
 def finish(response: Response) -> None:

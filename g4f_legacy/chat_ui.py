@@ -5,7 +5,7 @@ H2o speaks the first one (v0.3 to v0.6), HuggingChat the later ones (v0.7 on).
 
 import re
 from contextlib import contextmanager, suppress
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
 import requests
 
@@ -13,7 +13,7 @@ from .document import field, optional, parse, rest_of
 from .errors import RequestFailedError, ResponseFormatError, StreamInterruptedError
 from .failures import RETRIED_STATUSES
 from .host import Host, segment
-from .stream import check_error
+from .stream import check_error, json_lines
 
 IS_OF_2023 = "this host speaks chat-ui's protocol of 2023: use H2o"
 IS_OF_TODAY = "this host speaks chat-ui's protocol of 2024 and later: use HuggingChat"
@@ -99,6 +99,13 @@ def first_message(host: Host, path: str, made: Dict[str, Any]) -> Tuple[str, boo
         if message_id:
             return message_id, way is ways[-1]
     return "", True
+
+
+def answer_lines(pieces: Iterable[bytes]) -> Iterator[Dict[str, Any]]:
+    """The lines of an answer, but for those that only say that the host is still there."""
+    for line in json_lines(pieces):
+        if (line.get("type"), line.get("status")) != ("status", "keepAlive"):
+            yield line
 
 
 def check_line(line: Dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 import requests
 from urllib3.exceptions import HTTPError
 
-from .body import beginning, finish, pieces, read, socket_of
+from .body import Pieces, beginning, cut_redirect, finish, read, socket_of
 from .cookies import Cookies
 from .document import excerpt, parse
 from .errors import ProviderError, RequestFailedError, ResponseFormatError
@@ -24,7 +24,7 @@ from .failures import address, hide_in, is_passing, origin, redirect_target, ref
 from .leaving import leaving
 from .options import has_login, is_public, read_options, variables
 from .running import breakable, pause
-from .session import is_loopback, keep_login, new_session
+from .session import hooks_of, is_loopback, keep_login, new_session
 
 log = logging.getLogger("g4f_legacy")
 log.addHandler(logging.NullHandler())
@@ -49,7 +49,8 @@ class Host:
         auth (str or None): the token or cookie text that was given or configured.
         parameters (dict): the generation parameters: the ``kwargs`` that are no options.
         headers (dict): what is sent with every request.
-        silence (float): the longest wait between two bytes of an answer, in seconds.
+        silence (float): the longest wait for an answer's headers, for a whole document, and between two events of a
+            stream, in seconds.
     """
 
     def __init__(self, module_name: str, kwargs: Dict[str, Any], page: str = "") -> None:
@@ -146,7 +147,7 @@ class Host:
         return {} if answer.is_redirect else parse(answer.content or b"{}", dict)
 
     @contextmanager
-    def stream(self, path: str, **request: Any) -> Iterator[Iterator[bytes]]:
+    def stream(self, path: str, **request: Any) -> Iterator[Pieces]:
         """Posts, and gives the bytes of the answer as they arrive.
 
         Leaving the block closes the answer; leaving it without an error keeps the connection for the next request.
@@ -154,7 +155,7 @@ class Host:
         Raises:
             RequestFailedError: as `get`.
             ResponseFormatError: the answer is a page.
-            StreamInterruptedError: in the block, when the connection breaks or nothing comes for `silence` seconds.
+            StreamInterruptedError: in the block, when the connection breaks or nothing new comes for `silence` seconds.
         """
         self._last = response = self._request("POST", path, headers={"Accept-Encoding": "identity"}, **request)
         try:
@@ -162,7 +163,7 @@ class Host:
             if content_type == "text/html":
                 raise ResponseFormatError(f"expected a stream, but got a page: {excerpt(beginning(response))}")
             with breakable(socket_of(response)):
-                yield pieces(response, self.silence)
+                yield Pieces(response, self.silence)
         except BaseException:
             response.close()
             raise
@@ -195,8 +196,9 @@ class Host:
             log.warning("%s: cleaning up failed: %s", self.name, error)
 
     def _whole(self, method: str, path: str, **request: Any) -> requests.Response:
-        self._last = self._request(method, path, **request)
-        return read(self._last, self.silence)
+        self._last = response = self._request(method, path, **request)
+        with breakable(socket_of(response)):
+            return read(response, self.silence)
 
     def _request(self, method: str, path: str, *, retries: Optional[int] = None, **request: Any) -> requests.Response:
         """Sends a request, and again after a passing failure, until it is answered; the body is still to be read."""
@@ -226,11 +228,13 @@ class Host:
     ) -> requests.Response:
         request.update(self._settings(), headers={**(headers or {}), **self.headers, **self._options.headers})
         request["timeout"] = timeout = timeout or self._options.timeout
+        request["hooks"] = {"response": [cut_redirect, *hooks_of(self._session)]}
         for _ in range(_MOST_REDIRECTS):
             try:
                 response = self._session.request(method, url, cookies=self._cookies.to_send(), **request)
             except (OSError, HTTPError, ValueError) as error:
-                failure = unanswered(error, *timeout)
+                answer = getattr(error, "response", None)  # of a hook that raises for a status
+                failure = unanswered(error, *timeout) if answer is None else refused(answer)
                 if not self._provider.working and is_public(self._provider, url):
                     failure = RequestFailedError(f"{failure.args[0]}; the public host is gone")
                 raise self._tell(failure, url) from error

@@ -8,6 +8,7 @@ from requests import ReadTimeout
 from urllib3.exceptions import ReadTimeoutError
 
 from .errors import ProviderError, ResponseFormatError
+from .running import unbreakable
 
 _SILENCES = (ReadTimeoutError, ReadTimeout, TimeoutError)
 
@@ -25,9 +26,10 @@ def leaving(stop: Callable[[], Any], delete: Callable[[], Any]) -> Iterator[None
     def leave(early: bool = True) -> None:
         if leave in _to_leave:
             _to_leave.remove(leave)
-            if early:
-                stop()
-            delete()
+            with unbreakable():
+                if early:
+                    stop()
+                delete()
 
     _to_leave.append(leave)
     early = False

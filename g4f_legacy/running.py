@@ -67,7 +67,7 @@ def breakable(connection: Optional[socket.socket]) -> Iterator[None]:
     """Lets the completion on this thread be stopped while it reads from a connection.
 
     Raises:
-        GeneratorExit: instead of whatever goes wrong in the block, when the completion was stopped.
+        GeneratorExit: when the completion was stopped, instead of whatever goes wrong in the block.
     """
     running = _current()
     if running is None:
@@ -82,6 +82,16 @@ def breakable(connection: Optional[socket.socket]) -> Iterator[None]:
         raise
     finally:
         running.read_from(None)
+
+
+@contextmanager
+def unbreakable() -> Iterator[None]:
+    """Lets what is in the block be done, though the completion on this thread was stopped."""
+    running, _thread.running = _current(), None
+    try:
+        yield
+    finally:
+        _thread.running = running
 
 
 def _current() -> Optional[Running]:

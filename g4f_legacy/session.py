@@ -5,19 +5,33 @@ import ipaddress
 import os
 from contextlib import suppress
 from functools import lru_cache
+from typing import Any, Callable, List
 
 import requests
 from requests.adapters import HTTPAdapter
 
 from . import __version__
+from .connection import POOLS
 
 POOL_SIZE = 64
 """Connections to one host that are kept for the next completion, process-wide."""
 
 
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, **options)
+        self.poolmanager.pool_classes_by_scheme = POOLS
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **options)
+        if not proxy.lower().startswith("socks"):  # PySocks connects in classes of its own
+            manager.pool_classes_by_scheme = POOLS
+        return manager
+
+
 @lru_cache(maxsize=None)
 def _shared_adapter() -> HTTPAdapter:
-    return HTTPAdapter(pool_maxsize=POOL_SIZE)
+    return _Adapter(pool_maxsize=POOL_SIZE)
 
 
 if hasattr(os, "register_at_fork"):
@@ -25,18 +39,19 @@ if hasattr(os, "register_at_fork"):
 atexit.register(lambda: _shared_adapter().close())
 
 
-class _Session(requests.Session):
-    def get_redirect_target(self, response: requests.Response) -> None:
-        """Keeps requests from reading redirects to their end, which may never come. `Host` follows them."""
-
-
 def new_session() -> requests.Session:
     """A session that needs no closing: what it opens belongs to the process."""
-    session = _Session()
+    session = requests.Session()
     session.headers["User-Agent"] = f"g4f-legacy/{__version__}"
     session.mount("https://", _shared_adapter())
     session.mount("http://", _shared_adapter())
     return session
+
+
+def hooks_of(session: requests.Session) -> List[Callable[..., Any]]:
+    """What the session does with each answer: requests takes one function, or a list of them."""
+    hooks: Any = session.hooks.get("response") or []
+    return [hooks] if callable(hooks) else list(hooks)
 
 
 def keep_login(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -93,15 +93,22 @@ class Answer:
 
     Args:
         found: the objects.
+        heard: is called at each: the `heard` of the pieces that they come from.
         check: is called with each, and raises the error that it reports; `check_error`, unless another one is given.
 
     Attributes:
         is_whole (bool): to be set by who reads, once the protocol's end mark has come.
     """
 
-    def __init__(self, found: Iterable[Dict[str, Any]], check: Optional[Callable[..., Any]] = None) -> None:
+    def __init__(
+        self,
+        found: Iterable[Dict[str, Any]],
+        heard: Callable[[], None] = lambda: None,
+        check: Optional[Callable[..., Any]] = None,
+    ) -> None:
         self.is_whole = False
         self._found = found
+        self._heard = heard
         self._check = check or check_error
 
     def __iter__(self) -> Iterator[Dict[str, Any]]:
@@ -117,6 +124,7 @@ class Answer:
                 if document is DONE:
                     self.is_whole = not is_empty
                     break
+                self._heard()
                 self._check(document)
                 is_empty = False
                 yield document

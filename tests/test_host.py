@@ -103,7 +103,7 @@ class TestRequests:
         stream = exchange("POST", "/x", 200, (zipped[:-1], zipped[-1:]), Content_Encoding="gzip", content_length="?")
         host = open_host(play([stream, answering()]).url)
         with host.stream("/x") as pieces:
-            assert next(pieces).startswith(b"data: a")
+            assert next(iter(pieces)).startswith(b"data: a")
         assert host.get("/x", dict) == {}
 
 
@@ -463,7 +463,7 @@ class TestStream:
         replay = play([exchange("POST", "/x", 200, ("end mark",), **framing), answering()])
         host = open_host(replay.url)
         with host.stream("/x") as pieces:
-            assert next(pieces) == b"end mark"
+            assert next(iter(pieces)) == b"end mark"
         host.get("/x", dict)
         assert replay.connections == (1 if framing else 2)
 
@@ -481,7 +481,7 @@ class TestStream:
         over.set()
         assert came == [b"one"]
         reason = (
-            "nothing came for 0.3 seconds" if ended == "silent" else "the answer broke off: Connection reset by peer"
+            "nothing new came for 0.3 seconds" if ended == "silent" else "the answer broke off: Connection reset by peer"
         )
         assert raised.value.args == (reason,)
 
@@ -491,7 +491,7 @@ class TestStream:
         replay = play([exchange("POST", "/x", 200, ("end mark", over.wait), "aborted", **headers), answering()])
         host = open_host(replay.url)
         with host.stream("/x") as pieces:
-            assert next(pieces) == b"end mark"
+            assert next(iter(pieces)) == b"end mark"
         over.set()
         assert host.get("/x", dict) == {}
 
@@ -508,7 +508,7 @@ class TestStream:
         replay = play([exchange("POST", "/x", 200, ("one", wait_for_the_client_to_leave), "aborted", **headers)])
         with pytest.raises(ZeroDivisionError):
             with open_host(replay.url).stream("/x") as pieces:
-                next(pieces)
+                next(iter(pieces))
                 1 / 0
         assert gone.wait(5)
 

@@ -44,7 +44,7 @@ def _converse(model: str, messages: list, kwargs: Dict[str, Any]) -> Iterator[st
         body = {**_contents(messages), **_parameters(host.parameters)}
         path = f"/v1beta/{_resource(host.model_id(model))}:streamGenerateContent"
         with host.stream(path, params={"alt": "sse"}, json=body) as pieces:
-            yield from _tokens(Answer(documents(pieces)))
+            yield from _tokens(Answer(documents(pieces), pieces.heard))
 
 
 def _open(kwargs: Dict[str, Any]) -> Host:

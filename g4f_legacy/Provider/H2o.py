@@ -62,7 +62,7 @@ def _converse(model: str, messages: list, kwargs: Dict[str, Any]) -> Iterator[st
             if "conversation" in made:
                 raise ResponseFormatError(f"the conversation is a tree of messages; {IS_OF_TODAY}")
             with host.stream(path, json=body) as pieces:
-                yield from _tokens(Answer(documents(pieces)))
+                yield from _tokens(Answer(documents(pieces), pieces.heard))
 
 
 def _accept_terms(host: Host, model_id: str) -> None:

@@ -5,17 +5,25 @@ tokens are padded with NUL, the whole text comes once more at the end, and keepA
 """
 
 import json
-import time
 from typing import Any, Dict, Iterator, List
 
-from ..chat_ui import IS_OF_2023, check_line, conversation, first_message, page_of, recognising, rest_of_answer
+from ..chat_ui import (
+    IS_OF_2023,
+    answer_lines,
+    check_line,
+    conversation,
+    first_message,
+    page_of,
+    recognising,
+    rest_of_answer,
+)
 from ..document import field, message_of
-from ..errors import GenerationError, RateLimitError, RequestFailedError, StreamInterruptedError
+from ..errors import GenerationError, RateLimitError, RequestFailedError
 from ..host import Host
 from ..listing import first_model
 from ..params import describe
 from ..prompt import as_one_message, split_system
-from ..stream import Answer, join, json_lines
+from ..stream import Answer, join
 
 url = "https://huggingface.co/chat"
 model = ["OpenAssistant/oasst-sft-6-llama-30b-xor", "meta-llama/Llama-2-70b-chat-hf"]
@@ -76,11 +84,11 @@ def _ask(host: Host, path: str, question: Dict[str, Any], may_be_older: bool) ->
 
 def _answer(host: Host, path: str, **question: Any) -> Iterator[str]:
     came: List[str] = []
-    since_tool, heard = 0, time.monotonic()
+    since_tool = 0
     with host.stream(path, **question) as pieces:
-        answer = Answer(json_lines(pieces), check_line)
+        answer = Answer(answer_lines(pieces), pieces.heard, check_line)
         for line in answer:
-            kind, status, text = line.get("type"), line.get("status"), ""
+            kind, text = line.get("type"), ""
             if kind == "stream":
                 text = field(line, "token", str).rstrip("\0")
             elif kind == "finalAnswer":
@@ -88,21 +96,14 @@ def _answer(host: Host, path: str, **question: Any) -> Iterator[str]:
                 text = rest_of_answer(field(line, "text", str), came, since_tool)
             elif kind == "tool":
                 since_tool = len(came)
-            elif kind == "status" and status == "error":
+            elif kind == "status" and line.get("status") == "error":
                 failed = RateLimitError if line.get("statusCode") == 429 else GenerationError
                 raise failed(message_of(line) or "an error without a message")
-            elif kind == "status" and status == "keepAlive":
-                if time.monotonic() - heard > host.silence:
-                    raise StreamInterruptedError(
-                        f"nothing but keepAlive came for {host.silence:g} s"
-                    ) from TimeoutError()
-                continue
             if text:
                 came.append(text)
                 yield text
             if answer.is_whole and came:
                 return
-            heard = time.monotonic()
 
 
 def _listed(host: Host) -> List[str]:

@@ -51,7 +51,7 @@ def _open(kwargs: Dict[str, Any]) -> Host:
 def _ask(host: Host, body: Dict[str, Any]) -> Iterator[str]:
     if body["stream"]:
         with host.stream("/chat/completions", json=body) as pieces:
-            yield from _tokens(Answer(documents(pieces)))
+            yield from _tokens(Answer(documents(pieces), pieces.heard))
     else:
         yield from _tokens(Answer([host.post("/chat/completions", json=body)]))
 

@@ -4,7 +4,7 @@ Its oddity: reading events uses them up, and a finished message has none left; w
 """
 
 import time
-from typing import Any, Dict, Generator, Iterable, Iterator, List
+from typing import Any, Callable, Dict, Generator, Iterable, Iterator, List
 
 from ..document import field, message_of, rest_of
 from ..errors import GenerationError, RequestFailedError, ResponseFormatError, StreamInterruptedError
@@ -67,7 +67,7 @@ def _answer(host: Host, message: Dict[str, str]) -> Iterator[str]:
     came: List[str] = []
     try:
         with host.stream("/api/chat/events", params=message, retries=0) as pieces:
-            whole = yield from _tokens(documents(pieces), came)
+            whole = yield from _tokens(documents(pieces), pieces.heard, came)
     except (RequestFailedError, ResponseFormatError, StreamInterruptedError) as interruption:
         log.info("OpenAssistant: %s; asking for the message", interruption.args[0])
         try:
@@ -78,11 +78,13 @@ def _answer(host: Host, message: Dict[str, str]) -> Iterator[str]:
         yield rest
 
 
-def _tokens(events: Iterable[Dict[str, Any]], came: List[str]) -> Generator[str, None, str]:
-    """Yields the tokens, notes them in `came`, and returns the whole text."""
-    position = None
+def _tokens(events: Iterable[Dict[str, Any]], heard: Callable[[], None], came: List[str]) -> Generator[str, None, str]:
+    """Yields the tokens, notes them in `came`, and returns the whole text. A queue that does not move is no news."""
+    place = None
     for event in events:
-        kind = event.get("event_type")
+        kind, last_place, place = event.get("event_type"), place, event.get("queue_position")
+        if kind != "pending" or place != last_place:
+            heard()
         if kind == "token":
             came.append(field(event, "text", str))
             yield came[-1]
@@ -90,9 +92,8 @@ def _tokens(events: Iterable[Dict[str, Any]], came: List[str]) -> Generator[str,
             return field(event, "message.content", str)
         elif kind == "error":
             raise GenerationError(message_of(event) or "an error without a message")
-        elif kind == "pending" and event.get("queue_position") != position:
-            position = event.get("queue_position")
-            log.info("OpenAssistant: position %s of %s in the queue", position, event.get("queue_size"))
+        elif kind == "pending" and place != last_place:
+            log.info("OpenAssistant: position %s of %s in the queue", place, event.get("queue_size"))
     raise StreamInterruptedError("the events ended without the message")
 
 

@@ -343,7 +343,7 @@ class TestSilence:
         replay = play([*exchanges, exchange("POST", f"{path}/stop-generating", content_length="0")])
         tokens, error = ask(replay.url, timeout=(5, 0.4))
         assert tokens == ["a"] and type(error) is StreamInterruptedError
-        assert error.args == ("nothing but keepAlive came for 0.4 s",)
+        assert error.args == ("nothing new came for 0.4 seconds",)
         assert replay.steps == STOPPED
 
     def test_other_lines_are_none(self, play: Any) -> None:
