@@ -132,7 +132,9 @@ def finish(response: Response) -> None:
 
 def socket_of(response: Response) -> Optional[socket]:
     """What a body comes from; None when it was read to its end."""
-    return getattr(response.raw.connection, "sock", None)
+    # The connection lets go of its socket as soon as it knows that the body ends with it; the reader keeps it.
+    reader = getattr(getattr(response.raw, "_original_response", None), "fp", None)
+    return getattr(getattr(reader, "raw", None), "_sock", None)
 
 
 def _next(response: Response) -> bytes:

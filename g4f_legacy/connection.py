@@ -3,7 +3,7 @@
 import socket
 import time
 from collections import deque
-from http.client import HTTPResponse
+from http.client import HTTPResponse, RemoteDisconnected
 from io import BufferedReader, RawIOBase
 from queue import Empty, Full
 from typing import Any, Deque, Dict, Optional, Type
@@ -19,15 +19,16 @@ class _Reader(RawIOBase):
 
     def __init__(self, raw: Any, connection: socket.socket) -> None:
         super().__init__()
+        self.is_over = False
         self._raw = raw
-        self._socket = connection
+        self._sock = connection  # named as in `socket.SocketIO`
         self._timeout = connection.gettimeout()
         self._deadline: Optional[float] = None if self._timeout is None else time.monotonic() + self._timeout
 
     def relax(self) -> None:
         if self._deadline is not None:
             self._deadline = None
-            self._socket.settimeout(self._timeout)
+            self._sock.settimeout(self._timeout)
 
     def readable(self) -> bool:
         return True
@@ -37,8 +38,9 @@ class _Reader(RawIOBase):
             left = self._deadline - time.monotonic()
             if left <= 0:
                 raise socket.timeout("timed out")
-            self._socket.settimeout(left)
+            self._sock.settimeout(left)
         count: Optional[int] = self._raw.readinto(buffer)
+        self.is_over = count == 0
         return count
 
     def close(self) -> None:
@@ -47,7 +49,8 @@ class _Reader(RawIOBase):
 
 
 class _Response(HTTPResponse):
-    """http.client begins the time-out anew at each byte, and waits for the end of 1xx answers as long as they come."""
+    """http.client begins the time-out anew at each byte, waits for the end of 1xx answers for as long as they come, and
+    takes headers that break off for whole."""
 
     def __init__(self, connection: socket.socket, *arguments: Any, **options: Any) -> None:
         super().__init__(connection, *arguments, **options)
@@ -56,6 +59,8 @@ class _Response(HTTPResponse):
 
     def begin(self) -> None:
         super().begin()
+        if self._reader.is_over:
+            raise RemoteDisconnected("the headers broke off")
         self._reader.relax()
 
 

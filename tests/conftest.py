@@ -13,6 +13,16 @@ from g4f_legacy import listing, redirects
 _CONFIGURES = ("G4F_LEGACY_", "OPENAI_", "GEMINI_", "GOOGLE_API_KEY", "COV_CORE_")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--every", type=int, default=1, help="cut streams at each place of so many; 1 is all of them")
+
+
+@pytest.fixture
+def every(request: pytest.FixtureRequest) -> int:
+    """At how many places one stream is cut: all of them, or each of so many."""
+    return int(request.config.getoption("--every"))
+
+
 @pytest.fixture(autouse=True)
 def no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the machine's, or of another test's, reaches a test."""

@@ -481,7 +481,9 @@ class TestStream:
         over.set()
         assert came == [b"one"]
         reason = (
-            "nothing new came for 0.3 seconds" if ended == "silent" else "the answer broke off: Connection reset by peer"
+            "nothing new came for 0.3 seconds"
+            if ended == "silent"
+            else "the answer broke off: Connection reset by peer"
         )
         assert raised.value.args == (reason,)
 
@@ -511,6 +513,28 @@ class TestStream:
                 next(iter(pieces))
                 1 / 0
         assert gone.wait(5)
+
+
+class TestHooksOfTheSession:
+    def test_they_may_read_the_body(self, play: Any) -> None:
+        session = requests.Session()
+        read: List[str] = []
+        session.hooks["response"] = [lambda response, **_: read.append(response.text)]
+        replay = play([exchange("POST", "/x", 200, ("a", "b")), answering(text='{"c": 1}')])
+        host = open_host(replay.url, session=session)
+        with host.stream("/x") as pieces:
+            assert b"".join(pieces) == b"ab"
+        assert host.get("/x", dict) == {"c": 1}
+        assert read == ["ab", '{"c": 1}']
+
+    def test_they_may_raise_for_a_status(self, play: Any, naps: List[float]) -> None:
+        session = requests.Session()
+        session.hooks = {"response": lambda response, **_: response.raise_for_status()}
+        replay = play([answering(status=503), answering(text='{"error": "No"}', status=401)])
+        with pytest.raises(AuthenticationError) as raised:
+            open_host(replay.url, session=session).get("/x", dict)
+        assert raised.value.args == ("401 Said So: No",) and raised.value.status == 401
+        assert naps == [0.5] and list(session.hooks) == ["response"]
 
 
 def test_a_stream_that_is_none(play: Any) -> None:
