@@ -5,6 +5,7 @@ import pytest
 from raw_host import RawHost, whole
 
 from g4f_legacy import connection, session
+from g4f_legacy.errors import RequestFailedError
 from g4f_legacy.Provider import OpenAI
 
 STREAM = b'data: {"choices": [{"delta": {"content": "a"}}]}\n\ndata: [DONE]\n\n'
@@ -31,3 +32,11 @@ def test_a_completion_that_the_collector_ends_within_the_pool(monkeypatch: pytes
             assert next(tokens) == "a"
             left.append(tokens)
         assert list(begin()) == ["a"] and left == []
+
+
+@pytest.mark.parametrize("end", range(0, 60, 7))
+def test_headers_that_break_off(end: int) -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nA: b\r\n" * 2
+    with RawHost(lambda client, _: client.sendall(answer[:end])) as host:
+        with pytest.raises(RequestFailedError, match="^OpenAI: no answer: "):
+            OpenAI._list_models(base_url=f"{host.url}/v1", retries=0)

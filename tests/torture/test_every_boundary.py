@@ -1,4 +1,4 @@
-"""Each stream in two pieces, cut at every byte, and in single bytes: each next one when the client has what is whole."""
+"""Each stream in two pieces, cut at every byte, and in single bytes; the next one when the client has what is whole."""
 
 import socket
 import threading
