@@ -76,12 +76,17 @@ class _SecureConnection(HTTPSConnection, _Connection):
     pass
 
 
-class _Idle:
+class Idle:
     """A pool's idle connections, without a lock.
 
     The lock of a `LifoQueue` cannot be taken twice by one thread: it would wait for itself when the collector closes a
     generator, and so an answer, just while that thread is in the queue.
+
+    Attributes:
+        is_over (bool): the process ends; what the last clean-ups use is closed instead of kept.
     """
+
+    is_over = False
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -96,6 +101,8 @@ class _Idle:
     def put(self, connection: Any, block: bool = False, timeout: Optional[float] = None) -> None:
         if len(self._connections) >= self._size:
             raise Full
+        if self.is_over and connection is not None:
+            connection.close()
         self._connections.append(connection)
 
     def qsize(self) -> int:
@@ -104,12 +111,12 @@ class _Idle:
 
 class _Pool(HTTPConnectionPool):
     ConnectionCls = _Connection
-    QueueCls: Any = _Idle
+    QueueCls: Any = Idle
 
 
 class _SecurePool(HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
-    QueueCls: Any = _Idle
+    QueueCls: Any = Idle
 
 
 POOLS: Dict[str, Type[HTTPConnectionPool]] = {"http": _Pool, "https": _SecurePool}

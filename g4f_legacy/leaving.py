@@ -24,12 +24,14 @@ def leaving(stop: Callable[[], Any], delete: Callable[[], Any]) -> Iterator[None
     """
 
     def leave(early: bool = True) -> None:
-        if leave in _to_leave:
+        try:
             _to_leave.remove(leave)
-            with unbreakable():
-                if early:
-                    stop()
-                delete()
+        except ValueError:
+            return  # it was left already, perhaps by the end of the process
+        with unbreakable():
+            if early:
+                stop()
+            delete()
 
     _to_leave.append(leave)
     early = False

@@ -11,7 +11,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from . import __version__
-from .connection import POOLS
+from .connection import POOLS, Idle
 
 POOL_SIZE = 64
 """Connections to one host that are kept for the next completion, process-wide."""
@@ -36,7 +36,12 @@ def _shared_adapter() -> HTTPAdapter:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_shared_adapter.cache_clear)
-atexit.register(lambda: _shared_adapter().close())
+
+
+@atexit.register
+def _close() -> None:
+    Idle.is_over = True
+    _shared_adapter().close()
 
 
 def new_session() -> requests.Session:
