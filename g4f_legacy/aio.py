@@ -1,6 +1,7 @@
 """Completions for asynchronous code: the same generators, run off the event loop in a thread of their own."""
 
 from asyncio import CancelledError, wrap_future
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from typing import Any, AsyncIterator, Generator
 
@@ -42,6 +43,14 @@ class AsyncCompletion:
             running.stop()  # not waited for: whoever cancels wants to go on
             raise
         except BaseException:
-            await wrap_future(running.stop())
+            await wrap_future(_going_on(running.stop()))
             raise
-        await wrap_future(running.stop())
+        await wrap_future(_going_on(running.stop()))
+
+
+def _going_on(closed: "Future[None]") -> "Future[None]":
+    """The same future for somebody who may be cancelled: the closing, which may not have begun, is not."""
+    waited: "Future[None]" = Future()
+    waited.set_running_or_notify_cancel()
+    closed.add_done_callback(lambda _: waited.set_exception(closed.exception()))
+    return waited

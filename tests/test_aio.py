@@ -135,6 +135,24 @@ def test_an_exception_in_the_loop_closes_the_generator() -> None:
     assert tokens.closed.wait(5)
 
 
+def test_being_cancelled_while_it_closes_the_generator() -> None:
+    """The closing has not begun yet, more often than not."""
+    every = [Tokens() for _ in range(20)]
+
+    async def main() -> None:
+        for tokens in every:
+            stream = AsyncCompletion(tokens()).__aiter__()
+            await stream.__anext__()
+            kept.append(stream)
+            closing = asyncio.ensure_future(stream.aclose())  # type: ignore[attr-defined]
+            await asyncio.sleep(0)
+            closing.cancel()
+
+    kept: List[Any] = []
+    asyncio.run(main())
+    assert all(tokens.closed.wait(5) for tokens in every)
+
+
 @pytest.mark.parametrize("way", ["await", "async for"])
 def test_being_cancelled_closes_the_generator(way: str) -> None:
     started, gate = threading.Event(), threading.Event()
