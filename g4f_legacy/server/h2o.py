@@ -3,7 +3,7 @@
 import secrets
 import threading
 from collections import OrderedDict
-from typing import Any, Iterator, Optional, Set
+from typing import Any, Iterator, Optional, Set, Tuple
 from uuid import uuid4
 
 from flask import Blueprint, Response, g, jsonify, redirect, request
@@ -19,7 +19,8 @@ HEARTBEAT = 10.0
 """Seconds without a token after which a comment is sent, so that the client goes on waiting."""
 
 _MOST_SESSIONS = 10_000
-_MOST_CONVERSATIONS = 1_000
+_MOST_CONVERSATIONS = 10_000
+_LONGEST_COOKIE = 100
 _A_YEAR = 365 * 24 * 3600
 
 
@@ -31,46 +32,54 @@ class _Conversation:
         self.under_way: Set[Answer] = set()
 
 
-class _Session:
-    """A visitor: whether the terms were accepted, and the conversations, of which the oldest are forgotten."""
-
-    def __init__(self) -> None:
-        self.accepted_terms = False
-        self.conversations: "OrderedDict[str, _Conversation]" = OrderedDict()
-
-    def begin(self, model: str) -> str:
-        conversation_id = secrets.token_hex(12)
-        self.conversations[conversation_id] = _Conversation(model)
-        if len(self.conversations) > _MOST_CONVERSATIONS:
-            self.conversations.popitem(last=False)
-        return conversation_id
-
-
-class _Sessions:
-    """The visitors by their cookies. When there are too many, those that were here longest ago are forgotten."""
+class _Visitors:
+    """The visitors by their cookies: who has accepted the terms, and the conversations. Those that were here longest
+    ago, and the oldest conversations, are forgotten when there are too many."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._sessions: "OrderedDict[str, _Session]" = OrderedDict()
+        self._accepted: "OrderedDict[str, bool]" = OrderedDict()
+        self._conversations: "OrderedDict[Tuple[str, str], _Conversation]" = OrderedDict()
 
-    def get(self, cookie: str) -> _Session:
+    def accept(self, cookie: str, accepts: bool) -> None:
         with self._lock:
-            session = self._sessions.pop(cookie, None) or _Session()
-            self._sessions[cookie] = session
-            if len(self._sessions) > _MOST_SESSIONS:
-                self._sessions.popitem(last=False)
-            return session
+            self._accepted[cookie] = accepts
+            self._accepted.move_to_end(cookie)
+            if len(self._accepted) > _MOST_SESSIONS:
+                self._accepted.popitem(last=False)
+
+    def has_accepted(self, cookie: str) -> bool:
+        with self._lock:
+            if cookie in self._accepted:
+                self._accepted.move_to_end(cookie)
+            return self._accepted.get(cookie, False)
+
+    def begin(self, cookie: str, model: str) -> str:
+        conversation_id = secrets.token_hex(12)
+        with self._lock:
+            self._conversations[cookie, conversation_id] = _Conversation(model)
+            if len(self._conversations) > _MOST_CONVERSATIONS:
+                self._conversations.popitem(last=False)
+        return conversation_id
+
+    def find(self, cookie: str, conversation_id: str) -> Optional[_Conversation]:
+        return self._conversations.get((cookie, conversation_id))
+
+    def forget(self, cookie: str, conversation_id: str) -> bool:
+        """Whether there was such a conversation."""
+        with self._lock:
+            return self._conversations.pop((cookie, conversation_id), None) is not None
 
 
 def blueprint(engine: Engine) -> Blueprint:
     """The routes of the protocol."""
     routes = Blueprint("h2o", __name__)
-    sessions = _Sessions()
+    visitors = _Visitors()
 
     @routes.before_request
     def know_the_visitor() -> None:
-        g.cookie = request.cookies.get(COOKIE) or str(uuid4())
-        g.session = sessions.get(g.cookie)
+        given = request.cookies.get(COOKIE, "")
+        g.cookie = given if 0 < len(given) <= _LONGEST_COOKIE else str(uuid4())
 
     @routes.after_request
     def set_the_cookie(response: Response) -> Response:
@@ -91,23 +100,23 @@ def blueprint(engine: Engine) -> Blueprint:
         if wire.split(referer).netloc != request.host:
             text = "Non-JSON form requests need to have a referer" if not referer else "Wrong referer"
             return Response(text, 403, content_type="text/plain")
-        g.session.accepted_terms = request.form.get("ethicsModalAccepted") == "true"
+        visitors.accept(g.cookie, request.form.get("ethicsModalAccepted") == "true")
         if "text/html" in request.headers.get("Accept", ""):
             return redirect(referer, 303)
         return jsonify(type="redirect", status=303, location=referer)
 
     @routes.post("/conversation")
     def begin_conversation() -> Any:
-        if not g.session.accepted_terms:
+        if not visitors.has_accepted(g.cookie):
             return jsonify(error="You need to accept the welcome modal first"), 405
         model = wire.known_model(wire.body().get("model"), [*H2o.models.values()], engine)
         if model is None:
             return _internal_error()
-        return jsonify(conversationId=g.session.begin(model))
+        return jsonify(conversationId=visitors.begin(g.cookie, model))
 
     @routes.post("/conversation/<conversation_id>")
     def answer(conversation_id: str) -> Any:
-        conversation = g.session.conversations.get(conversation_id)
+        conversation = visitors.find(g.cookie, conversation_id)
         if conversation is None:
             return _not_found()
         asked = wire.body()
@@ -130,7 +139,7 @@ def blueprint(engine: Engine) -> Blueprint:
 
     @routes.post("/conversation/<conversation_id>/stop-generating")
     def stop(conversation_id: str) -> Any:
-        conversation = g.session.conversations.get(conversation_id)
+        conversation = visitors.find(g.cookie, conversation_id)
         if conversation is None:
             return _not_found()
         for reply in list(conversation.under_way):
@@ -140,7 +149,7 @@ def blueprint(engine: Engine) -> Blueprint:
     @routes.delete("/conversation/<conversation_id>")
     def delete(conversation_id: str) -> Any:
         # As on the real host, what is being generated goes on; only the conversation is gone.
-        return "" if g.session.conversations.pop(conversation_id, None) is not None else _not_found()
+        return "" if visitors.forget(g.cookie, conversation_id) else _not_found()
 
     return routes
 

@@ -28,14 +28,19 @@ ABANDONED = 30.0
 back for it before that, as on the real host."""
 
 _MOST_CHATS = 10_000
+_MOST_BYTES = 64 * 1024 * 1024  # that all chats may hold, about
+_MOST_ANSWERS = 512  # that may be under way: each has a thread
+_OVERHEAD = 2048  # bytes of a chat or a message that are not its text, about
 _FLOATS = ("top_p", "typical_p", "temperature", "repetition_penalty")
 _INTEGERS = ("top_k", "max_new_tokens")
 
 
 class _Chat:
-    def __init__(self, owner: str) -> None:
+    def __init__(self, owner: str, chats: "_Chats") -> None:
         now = _now()
         self.owner = owner
+        self.size = 0
+        self._chats = chats
         self.messages: Dict[str, "_Message"] = {}
         self.described = {
             "id": str(uuid4()),
@@ -47,6 +52,10 @@ class _Chat:
             "active_thread_tail_message_id": None,
         }
 
+    def grow(self, size: int) -> None:
+        """Says that it holds so many bytes more."""
+        self._chats.grow(self, size)
+
     def has(self, message_id: Any) -> bool:
         return isinstance(message_id, str) and message_id in self.messages
 
@@ -56,8 +65,9 @@ class _Chat:
         while message_id is not None:
             described = self.messages[message_id].described
             role = "user" if described["role"] == "prompter" else "assistant"
-            turns.insert(0, {"role": role, "content": described["content"] or ""})
+            turns.append({"role": role, "content": described["content"] or ""})
             message_id = described["parent_id"]
+        turns.reverse()
         return turns if len(turns) > 1 else read_prompt(turns[0]["content"])
 
 
@@ -84,14 +94,16 @@ class _Message:
         }
         self.reply: Optional[Answer] = None
         self.seen = time.monotonic()
+        self._chat = chat
         self._events: "queue.Queue[Optional[bytes]]" = queue.Queue()
         self._asked_for = threading.Event()
         chat.messages[self.described["id"]] = self
+        chat.grow(_OVERHEAD + len(content or ""))
 
-    def answer(self, reply: Answer) -> None:
-        """Has the message answered."""
+    def answer(self, reply: Answer, done: Callable[[], Any]) -> None:
+        """Has the message answered, and says when it is."""
         self.reply = reply
-        threading.Thread(target=self._work, args=(reply,), name="g4f_legacy answer", daemon=True).start()
+        threading.Thread(target=self._work, args=(reply, done), name="g4f_legacy answer", daemon=True).start()
 
     def events(self, is_gone: Callable[[], bool]) -> Iterator[bytes]:
         """The events that nobody has read yet; none when the message was finished before they were asked for."""
@@ -113,7 +125,7 @@ class _Message:
         """Whether nobody has asked for the message, or read its events, for a while."""
         return time.monotonic() - self.seen > ABANDONED
 
-    def _work(self, reply: Answer) -> None:
+    def _work(self, reply: Answer, done: Callable[[], Any]) -> None:
         self._asked_for.wait(GRACE)
         try:
             for text in reply.read(PENDING, self.is_abandoned):
@@ -130,25 +142,36 @@ class _Message:
             self._put(event_type="error", error=wire.failure_text(error), message=self.described)
         finally:
             self._events.put(None)
+            done()
 
     def _put(self, **fields: Any) -> None:
-        self._events.put(wire.event(fields, "data: ", "\r\n\r\n", ascii_only=True))
+        event = wire.event(fields, "data: ", "\r\n\r\n", ascii_only=True)
+        self._chat.grow(len(event))
+        self._events.put(event)
 
 
 class _Chats:
-    """The chats. When there are too many, the oldest are forgotten."""
+    """The chats. When there are too many, or they hold too much, the oldest are forgotten."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._chats: "OrderedDict[str, _Chat]" = OrderedDict()
+        self._size = 0
 
     def add(self, owner: str) -> _Chat:
-        chat = _Chat(owner)
+        chat = _Chat(owner, self)
         with self._lock:
             self._chats[str(chat.described["id"])] = chat
-            if len(self._chats) > _MOST_CHATS:
-                _stop(self._chats.popitem(last=False)[1])
+        self.grow(chat, _OVERHEAD + len(owner))
         return chat
+
+    def grow(self, chat: _Chat, size: int) -> None:
+        with self._lock:
+            if chat.described["id"] in self._chats:
+                chat.size += size
+                self._size += size
+            while len(self._chats) > _MOST_CHATS or self._size > _MOST_BYTES:
+                self._forget(next(iter(self._chats.values())))
 
     def get(self, chat_id: Any, owner: str) -> Optional[_Chat]:
         chat = self._chats.get(str(chat_id))
@@ -156,14 +179,21 @@ class _Chats:
 
     def remove(self, chat: _Chat) -> None:
         with self._lock:
-            self._chats.pop(str(chat.described["id"]), None)
-        _stop(chat)
+            self._forget(chat)
+
+    def _forget(self, chat: _Chat) -> None:
+        if self._chats.pop(str(chat.described["id"]), None):
+            self._size -= chat.size
+        for message in list(chat.messages.values()):
+            if message.reply is not None:
+                message.reply.stop()
 
 
 def blueprint(engine: Engine, token: Optional[str]) -> Blueprint:
     """The routes of the protocol. Any login will do, unless there is a token."""
     routes = Blueprint("open_assistant", __name__, url_prefix="/api/chat")
     chats = _Chats()
+    places = threading.Semaphore(_MOST_ANSWERS)
 
     def login() -> str:
         return next(filter(None, map(request.cookies.get, COOKIES)), "")
@@ -214,12 +244,15 @@ def blueprint(engine: Engine, token: Optional[str]) -> Blueprint:
             return jsonify(message=f"Model {model} not found"), 422
         if chat is None or not chat.has(asked.get("parent_id")):
             return _went_wrong()
-        message = _Message(chat, "assistant", asked["parent_id"], None, "pending")
-        described = dict(message.described)
         turns = chat.thread(asked["parent_id"])
         if isinstance(asked.get("system_prompt"), str):
             turns.insert(0, {"role": "system", "content": asked["system_prompt"]})
-        message.answer(engine.start(known, turns, sampling))
+        reply = engine.start(known, turns, sampling)
+        if not places.acquire(blocking=False):
+            return jsonify(message="Too many answers are under way"), 503
+        message = _Message(chat, "assistant", asked["parent_id"], None, "pending")
+        described = dict(message.described)
+        message.answer(reply, places.release)
         return jsonify(described)
 
     @routes.route("/events", methods=["GET", "POST"])
@@ -256,12 +289,6 @@ def _mistakes(sampling: Dict[str, Any]) -> List[Dict[str, Any]]:
                 kind = f"type_error.{name_of_kind}"
                 found.append({"loc": place, "msg": f"value is not a valid {name_of_kind}", "type": kind})
     return found
-
-
-def _stop(chat: _Chat) -> None:
-    for message in chat.messages.values():
-        if message.reply is not None:
-            message.reply.stop()
 
 
 def _went_wrong() -> Any:

@@ -187,11 +187,12 @@ class TestRules:
     def test_the_sessions_are_bounded(self, serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(h2o, "_MOST_SESSIONS", 3)
         url = serve(engine("a"))
-        first = Visitor(url)
-        conversation = first.begin()
-        for _ in range(3):
-            Visitor(url).begin()
-        assert first.post(conversation, json={"inputs": "x"}).status_code == 404
+        visitors = [Visitor(url) for _ in range(4)]
+        for visitor in visitors:
+            visitor.begin()
+            visitors[1].post("/conversation", json={})  # it stays
+        statuses = [visitor.post("/conversation", json={}).status_code for visitor in visitors]
+        assert statuses == [405, 500, 500, 500]
 
 
 def test_many_streams_at_once(serve: Any) -> None:
