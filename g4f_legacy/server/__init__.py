@@ -3,6 +3,7 @@
 import logging
 import socket
 import threading
+import time
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, Callable, Iterable, Iterator, Optional, Union
@@ -14,13 +15,16 @@ from .. import registry
 from ..options import base_url_of
 from ..session import is_loopback
 from .app import LARGEST_BODY, create_app
+from .channel import Channel
 
 __all__ = ["create_app", "running", "serve"]
 
 THREADS = 128
 """How many requests are answered at the same time: a stream takes a thread for as long as it lasts."""
 
-_CONNECTIONS = 1000
+_CONNECTIONS = 768  # of the 1,024 files that a process may have open on many machines, the engine needs some, too
+_LARGEST_HEAD = 64 * 1024
+_MOST_UNREAD = 1024 * 1024  # bytes that a stream's client may lag behind before the engine has to wait for it
 
 log = logging.getLogger("g4f_legacy")
 
@@ -73,10 +77,13 @@ def running(app: Any, host: str = "127.0.0.1", port: int = 0, threads: int = THR
         threads=threads,
         connection_limit=_CONNECTIONS,
         max_request_body_size=2 * LARGEST_BODY,  # so that the application can refuse what is too large itself
+        max_request_header_size=_LARGEST_HEAD,
+        outbuf_high_watermark=_MOST_UNREAD,
         channel_request_lookahead=1,  # so that it notices when a client hangs up
         log_socket_errors=False,
         ident="g4f_legacy",
     )
+    server.channel_class = Channel
     over = threading.Event()
     thread = threading.Thread(target=_run, args=(server, over), name="g4f_legacy server", daemon=True)
     thread.start()
@@ -84,10 +91,11 @@ def running(app: Any, host: str = "127.0.0.1", port: int = 0, threads: int = THR
     try:
         yield f"http://[{name}]:{real_port}" if family == socket.AF_INET6 else f"http://{name}:{real_port}"
     finally:
-        getattr(app, "extensions", {}).get("g4f_legacy", lambda: None)()
         over.set()
         server.trigger.pull_trigger()  # wakes the thread
         thread.join()
+        _close(server, lambda channel: True)  # before the engine stops: no answer that is cut looks whole
+        getattr(app, "extensions", {}).get("g4f_legacy", lambda: None)()
         server.task_dispatcher.shutdown(timeout=1)
         for dispatcher in list(server._map.values()):  # only now: the trigger is among them
             dispatcher.close()
@@ -95,5 +103,16 @@ def running(app: Any, host: str = "127.0.0.1", port: int = 0, threads: int = THR
 
 def _run(server: Any, over: threading.Event) -> None:
     # What waitress itself offers cannot be ended from another thread.
+    looked = time.monotonic()
     while not over.is_set():
-        server.asyncore.loop(timeout=1, map=server._map, count=1)
+        # select, which is the default, fails for good at the first file whose number is 1,024 or more.
+        server.asyncore.loop(timeout=1, use_poll=True, map=server._map, count=1)
+        if time.monotonic() - looked >= 1:
+            looked = time.monotonic()
+            _close(server, Channel.keeps_waiting)
+
+
+def _close(server: Any, which: Callable[[Channel], bool]) -> None:
+    # At once: waitress closes a connection only when something can be sent on it.
+    for channel in filter(which, list(server.active_channels.values())):
+        channel.handle_close()
