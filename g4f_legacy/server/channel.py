@@ -1,5 +1,6 @@
 """waitress's connections, with an end to those that keep the server waiting."""
 
+import select
 import time
 
 from waitress.channel import HTTPChannel
@@ -10,6 +11,8 @@ ASK_WITHIN = 30.0
 
 READ_WITHIN = 120.0
 """Seconds after which a client that reads nothing of its answer is given up."""
+
+_HUNG_UP = getattr(select, "POLLRDHUP", 0)  # Linux has it
 
 
 class _Parser(HTTPRequestParser):  # type: ignore[misc]
@@ -37,8 +40,12 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         self._began = time.time()
 
     def keeps_waiting(self) -> bool:
-        """Whether the client has taken too long to ask, or to read what it asked for."""
+        """Whether the client has taken too long to ask, or to read what it asked for, or is gone."""
         with self.outbuf_lock:  # so that what is being sent at this moment does not count
             if self.total_outbufs_len:
                 return bool(time.time() - self.last_activity > READ_WITHIN)
+        if len(self.requests) > 1 and _HUNG_UP:  # waitress reads no further then, and does not see the end
+            poll = select.poll()
+            poll.register(self.socket, _HUNG_UP)
+            return bool(poll.poll(0))
         return not self.requests and time.time() - max(self._began, self.creation_time) > ASK_WITHIN

@@ -151,7 +151,7 @@ class Asking:
         for client in self.clients:
             assert client.recv(1024).startswith(b"HTTP/1.1 200 OK")
         whole = request(CHAT, json.dumps({"messages": ABUSE}).encode())
-        self.clients.append(connect(url, whole))  # its answer comes in one piece, if ever
+        self.clients.append(connect(url, whole + pipelined))  # its answer comes in one piece, if ever
 
 
 VANISHING = {"FIN": socket.socket.close, "RST": reset, "reads no more": lambda client: None}
