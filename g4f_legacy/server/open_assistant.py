@@ -136,7 +136,8 @@ class _Message:
                     position, size = reply.place
                     self._put(event_type="pending", queue_position=position, queue_size=size)
             self.described.update(content=reply.text, state="cancelled" if reply.was_stopped else "complete")
-            self._put(event_type="message", message=self.described)
+            if not reply.was_stopped:  # else the events end without it, so that nobody takes them for whole
+                self._put(event_type="message", message=self.described)
         except Exception as error:
             self.described["state"] = "aborted_by_worker"
             self._put(event_type="error", error=wire.failure_text(error), message=self.described)

@@ -8,6 +8,7 @@ import pytest
 import requests
 from abuse import serving, two_engines, wait_until
 
+from g4f_legacy.errors import StreamInterruptedError
 from g4f_legacy.Provider import OpenAssistant
 from g4f_legacy.server import h2o, open_assistant
 
@@ -51,6 +52,14 @@ def test_answers_that_nobody_reads(monkeypatch: pytest.MonkeyPatch, caplog: pyte
         assert visitor.ask(chat, visitor.add(chat, "abuse"))["state"] == "pending"
         assert wait_until(lambda: provider.abused.left == 1)
         assert visitor.add(chat, "x") == 500
+
+
+def test_who_reads_what_is_forgotten_is_told(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(open_assistant, "_MOST_BYTES", 1_000_000)
+    asked = [{"role": "user", "content": "abuse"}]
+    with serving(two_engines(*[lambda: time.sleep(0.004) or "x" * 20_000] * 10_000), caplog) as url:
+        with pytest.raises(StreamInterruptedError):
+            list(OpenAssistant._create_completion("", asked, True, base_url=url, auth="a", retries=0))
 
 
 def test_answers_at_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
