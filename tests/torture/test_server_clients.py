@@ -157,23 +157,21 @@ class Asking:
 VANISHING = {"FIN": socket.socket.close, "RST": reset, "reads no more": lambda client: None}
 
 
-@pytest.mark.parametrize("pipelined", [b"", request("/v1/models", method="GET") * 3], ids=["", "pipelined"])
 @pytest.mark.parametrize("how", VANISHING)
-def test_clients_that_vanish(
-    how: str, pipelined: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_clients_that_vanish(how: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(channel, "READ_WITHIN", 1)
     monkeypatch.setattr(open_assistant, "ABANDONED", 1)
     provider = two_engines(*[lambda: time.sleep(0.004) or "x" * 20_000] * 10_000)
     abused = provider.abused
     with serving(provider, caplog) as url:
-        clients = Asking(url, pipelined).clients
-        assert wait_until(lambda: len(abused.calls) == 5)
-        for client in clients[:-1]:
-            VANISHING[how](client)
-        clients[-1].close()
-        assert wait_until(lambda: abused.left == 5)
-        for client in clients:
+        both = [Asking(url, more).clients for more in (b"", request("/v1/models", method="GET") * 3)]
+        assert wait_until(lambda: len(abused.calls) == 10)
+        for *streaming, waiting in both:
+            for client in streaming:
+                VANISHING[how](client)
+            waiting.close()
+        assert wait_until(lambda: abused.left == 10)
+        for client in [*both[0], *both[1]]:
             client.close()
 
 
