@@ -6,7 +6,7 @@ Its oddity: reading events uses them up, and a finished message has none left; w
 import time
 from typing import Any, Callable, Dict, Generator, Iterable, Iterator, List
 
-from ..document import field, message_of, rest_of
+from ..document import excerpt, field, message_of, optional, rest_of
 from ..errors import GenerationError, RequestFailedError, ResponseFormatError, StreamInterruptedError
 from ..host import Host, log
 from ..params import describe
@@ -88,10 +88,10 @@ def _tokens(events: Iterable[Dict[str, Any]], heard: Callable[[], None], came: L
         if kind == "token":
             came.append(field(event, "text", str))
             yield came[-1]
-        elif kind == "message":
+        elif kind == "message" and optional(field(event, "message", dict), "state", str) in ("", "complete"):
             return field(event, "message.content", str)
-        elif kind == "error":
-            raise GenerationError(message_of(event) or "an error without a message")
+        elif kind in ("message", "error"):
+            raise GenerationError(message_of(event) or f"an error without a message: {excerpt(str(event))}")
         elif kind == "pending" and place != last_place:
             log.info("OpenAssistant: position %s of %s in the queue", place, event.get("queue_size"))
     raise StreamInterruptedError("the events ended without the message")

@@ -330,7 +330,8 @@ class TestNothingIsLost:
         "event, kind, message",
         [
             ({"event_type": "error", "error": "", "message": ["a", {"msg": "b"}]}, GenerationError, "a; b"),
-            ({"event_type": "error"}, GenerationError, "an error without a message"),
+            ({"event_type": "error"}, GenerationError, "an error without a message: \"{'event_type': 'error'}\""),
+            ({"event_type": "message", "message": {"content": "a", "state": "cancelled"}}, GenerationError, None),
             ({"event_type": "token", "text": 5}, ResponseFormatError, None),
             ({"event_type": "message", "message": {"content": None}}, ResponseFormatError, None),
         ],
