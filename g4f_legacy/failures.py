@@ -65,11 +65,14 @@ def refused(response: requests.Response) -> RequestFailedError:
 
 
 def redirect_target(response: requests.Response) -> Optional[str]:
-    """The URL that an answer redirects to; None when it is no redirect, or leads nowhere."""
+    r"""The URL that an answer redirects to, as it will be asked for; None when it is no redirect, or leads nowhere.
+
+    `http://a\@b/` is a URL on b for urllib.parse and one on a for requests: theirs is the one that counts.
+    """
     with suppress(ValueError):
         if response.is_redirect:
-            target = urljoin(response.url, response.headers["Location"])
-            return target if urlsplit(target).hostname else None
+            target = str(requests.Request("GET", urljoin(response.url, response.headers["Location"])).prepare().url)
+            return target if origin(target)[1] else None
     return None
 
 

@@ -6,6 +6,7 @@ import time
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any, Dict, Iterator, List
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -246,12 +247,24 @@ class TestRedirects:
         assert raised.value.status == status
 
     @pytest.mark.parametrize(
-        "target", ["{other}", "http://localhost:1/", "//example.test/", "file:///etc/passwd", "http://["]
+        "target",
+        [
+            "{other}",
+            "{other}\\@{here}/",
+            "http://localhost:1/",
+            "//example.test/",
+            "file:///etc/passwd",
+            "http://[",
+            "http://127.0.0.1:99999/",
+        ],
     )
     def test_to_another_origin(self, target: str, play: Any) -> None:
         other = play([answering("/")])
         for session in (None, requests.Session()):
-            replay = play([answering(status=302, Location=target.format(other=other.url))])
+            moved = answering(status=302)
+            replay = play([moved])
+            location = target.format(other=other.url, here=urlsplit(replay.url).netloc)
+            moved["response"]["headers"].append(["Location", location])
             with pytest.raises(RequestFailedError):
                 open_host(replay.url, auth="a-token", session=session).get("/x", dict)
         assert other.sent == []
