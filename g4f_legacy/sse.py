@@ -40,8 +40,7 @@ def lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
     Raises:
         ResponseFormatError: a line is longer than ``LONGEST``.
     """
-    begun: List[bytes] = []  # the pieces of a line that has not ended yet: joined once, to stay linear
-    length = 0
+    begun = bytearray()  # of a line that has not ended yet
     after_cr = False
     for piece in pieces:
         if after_cr and piece.startswith(b"\n"):
@@ -53,19 +52,17 @@ def lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
         whole = piece.splitlines()
         tail = b"" if piece.endswith((b"\n", b"\r")) else whole.pop()
         if whole and begun:
-            whole[0] = b"".join(begun) + whole[0]
-            begun, length = [], 0
+            whole[0] = bytes(begun) + whole[0]
+            begun.clear()
         for line in whole:
             if len(line) > LONGEST:
                 raise ResponseFormatError(_too_long("a line"))
             yield line
-        if tail:
-            begun.append(tail)
-            length += len(tail)
-            if length > LONGEST:
-                raise ResponseFormatError(_too_long("a line"))
+        begun += tail
+        if len(begun) > LONGEST:
+            raise ResponseFormatError(_too_long("a line"))
     if begun:
-        yield b"".join(begun)
+        yield bytes(begun)
 
 
 def events(pieces: Iterable[bytes], beside: Optional[List[bytes]] = None) -> Iterator[Event]:
@@ -97,7 +94,7 @@ def events(pieces: Iterable[bytes], beside: Optional[List[bytes]] = None) -> Ite
             value = value[1:]
         if field == b"data":
             data.append(value)
-            length += len(value)
+            length += len(value) + 1  # the newline counts: empty lines, too, must come to an end
             if length > LONGEST:
                 raise ResponseFormatError(_too_long("an event"))
         elif field == b"event":

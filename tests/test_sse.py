@@ -120,8 +120,8 @@ def test_a_line_that_is_too_long(pieces: List[bytes]) -> None:
         list(sse.lines(pieces))
 
 
-def test_an_event_that_is_too_long() -> None:
-    line = b"data:" + b"x" * (sse.LONGEST // 2) + b"\n"
+@pytest.mark.parametrize("line", [b"data:" + b"x" * (sse.LONGEST // 2) + b"\n", b"data\n" * (sse.LONGEST // 2)])
+def test_an_event_that_is_too_long(line: bytes) -> None:
     with pytest.raises(ResponseFormatError, match="an event of more than 1048576 bytes"):
         list(sse.events([line, line, line]))
 
