@@ -22,6 +22,9 @@ from typing import Any, List, Optional, Sequence
 
 from requests.exceptions import RequestException
 
+LONGEST_CAUSE = 500
+"""How much of another library's error is told, in characters."""
+
 
 def variable(provider: str, option: str) -> str:
     """The environment variable that configures an option of a provider: ``G4F_LEGACY_H2O_URL``."""
@@ -40,9 +43,13 @@ def innermost(error: BaseException) -> BaseException:
 
 
 def cause_of(error: BaseException) -> str:
-    """The innermost reason of an error, without the addresses that requests and urllib3 write around it."""
+    """The innermost reason of an error, without the addresses that requests and urllib3 write around it.
+
+    It is one short line: a host whose answer is no HTTP is quoted there, as long as it likes.
+    """
     inner = innermost(error)
-    return getattr(inner, "strerror", None) or str(inner) or type(inner).__name__
+    text = getattr(inner, "strerror", None) or str(inner) or type(inner).__name__
+    return "".join(filter(str.isprintable, " ".join(text.split())))[:LONGEST_CAUSE]
 
 
 class G4fError(Exception):

@@ -80,6 +80,7 @@ def test_pickle(play: Any) -> None:
 def test_cause_of() -> None:
     assert errors.cause_of(ValueError("a")) == "a"
     assert errors.cause_of(ValueError()) == "ValueError"
+    assert errors.cause_of(ValueError("a\x1b[2J\r\n" + "b" * 5000)) == "a[2J " + "b" * 495
     assert errors.cause_of(OSError(111, "Connection refused")) == "Connection refused"
     outer = ValueError("outer", OSError(111, "inner"))
     assert errors.cause_of(outer) == "inner"
