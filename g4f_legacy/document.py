@@ -98,8 +98,16 @@ def message_of(value: Any, depth: int = 8) -> str:
         messages = (message_of(value.get(key), depth - 1) for key in _MESSAGE_KEYS)
         message = next(filter(None, messages), "")
         place = value.get("loc")
-        return f"{'.'.join(map(str, place))}: {message}" if message and isinstance(place, list) else message
+        if message and isinstance(place, list):
+            names = [str(name) for name in place if isinstance(name, (str, int))]
+            return message_of(f"{'.'.join(names)}: {message}")
+        return message
     return ""
+
+
+def said(value: Any) -> str:
+    """What a host says, as one readable line: its message, or an excerpt where it has none."""
+    return message_of(value) or excerpt(str(value))
 
 
 def excerpt(text: Union[str, bytes]) -> str:

@@ -68,6 +68,10 @@ MESSAGES = {
     "list of texts": ({"message": ["one", "two"]}, "one; two"),
     "the first that says anything": ({"message": "", "error": None, "detail": "this"}, "this"),
     "control characters": ({"message": "a\x1b[31m\r\nb\0"}, "a[31m b"),
+    "control characters in a place": (
+        {"msg": "a", "loc": ["\x1b[2J", 1, None, [[]], "x" * 5000]},
+        f"[2J.1.{'x' * 994}",
+    ),
     "too long": ("x" * 5000, "x" * LONGEST_MESSAGE),
     "nothing": (None, ""),
     "number": ({"error": 5}, ""),

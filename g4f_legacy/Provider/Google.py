@@ -5,7 +5,7 @@ Its oddities: no mark but `finishReason` ends a stream, and a bad key is a statu
 
 from typing import Any, Dict, Iterator, List
 
-from ..document import field, objects, optional
+from ..document import field, objects, optional, said
 from ..errors import GenerationError
 from ..host import Host, log, segment
 from ..params import describe
@@ -82,7 +82,7 @@ def _tokens(answer: Answer) -> Iterator[str]:
         candidate = next((one for one in objects(event, "candidates") if not one.get("index")), None)
         blocked = optional(event, "promptFeedback", dict).get("blockReason")
         if blocked and candidate is None:
-            raise GenerationError(f"the prompt was blocked: {blocked}")
+            raise GenerationError(f"the prompt was blocked: {said(blocked)}")
         for part in objects(optional(candidate or {}, "content", dict), "parts"):
             text = optional(part, "text", str)
             if part.get("thought"):
@@ -93,8 +93,10 @@ def _tokens(answer: Answer) -> Iterator[str]:
         reason = (candidate or {}).get("finishReason") or reason
         answer.is_whole = reason is not None
         if reason not in (None, "STOP", "MAX_TOKENS"):
-            said = optional(candidate or {}, "finishMessage", str)
-            raise GenerationError(f"the host ended the answer: {reason}" + (f": {said}" if said else ""))
+            message = optional(candidate or {}, "finishMessage", str)
+            raise GenerationError(
+                f"the host ended the answer: {said(reason)}" + (f": {said(message)}" if message else "")
+            )
     if not came:
         log.warning("Google: the answer is whole, but without a text (finishReason: %s)", reason)
 

@@ -8,7 +8,7 @@ from typing import Any, Dict, Iterator
 from uuid import uuid4
 
 from ..chat_ui import IS_OF_TODAY, conversation, page_of, recognising
-from ..document import excerpt, field, message_of
+from ..document import field, said
 from ..errors import RequestFailedError, ResponseFormatError
 from ..host import Host
 from ..params import describe
@@ -77,8 +77,10 @@ def _accept_terms(host: Host, model_id: str) -> None:
     # The redirect that this answers leads to the whole page again, for nothing.
     result = host.post("/settings", data=form, headers={"Referer": page_of(host)}, follow_redirects=False)
     if result.get("type") in ("error", "failure"):
-        reason = message_of(result) or excerpt(str(result))
-        raise RequestFailedError(f"the terms were not accepted: {reason}", status=result.get("status", 200))
+        status = result.get("status")
+        raise RequestFailedError(
+            f"the terms were not accepted: {said(result)}", status=status if isinstance(status, int) else 200
+        )
 
 
 def _tokens(answer: Answer) -> Iterator[str]:

@@ -80,6 +80,12 @@ STREAMS: Dict[str, Tuple[List[str], List[str], Any, str]] = {
     "no end": ([event("a"), event("b")], ["a", "b"], StreamInterruptedError, NO_END),
     "only thoughts, no end": ([event({"text": "hm", "thought": True})], [], StreamInterruptedError, NO_END),
     "nothing": ([], [], StreamInterruptedError, None),
+    "a reason that controls the terminal": (
+        [event("a", reason="\x1b[2J" + "x" * 5000)],
+        ["a"],
+        GenerationError,
+        "the host ended the answer: [2J" + "x" * 997,
+    ),
     "a blocked prompt": (
         [data({"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {}})],
         [],

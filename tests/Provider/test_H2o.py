@@ -354,6 +354,11 @@ class TestMalformed:
         assert error.status == 400
         assert replay.steps == STEPS[:2]
 
+    @pytest.mark.parametrize("status, told", [(400, 400), ([], 200), ("400", 200), (None, 200)])
+    def test_the_status_in_the_body_of_step_2(self, status: Any, told: int, play: Any) -> None:
+        _, error = ask(play(self.settings(type="failure", status=status)).url)
+        assert error is not None and error.status == told
+
     def test_no_conversation_id(self, play: Any) -> None:
         exchanges = load("h2o/hello")
         exchanges[2]["response"]["chunks"] = ['{"id": 5}']
