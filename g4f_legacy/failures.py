@@ -1,6 +1,5 @@
 """What becomes of a request that failed: an error that says why, with the host's own message."""
 
-import re
 from contextlib import suppress
 from typing import Any, List, Optional, Tuple
 from urllib.parse import urljoin, urlsplit
@@ -19,10 +18,9 @@ from .errors import (
     ResponseFormatError,
     cause_of,
 )
+from .hiding import forms_of, hidden, secret_headers
 
 RETRIED_STATUSES = (429, 502, 503, 504)
-
-_SHORTEST_SECRET = 8  # characters: shorter texts stand in words, too
 
 
 def unanswered(error: Exception, connect: float, silence: float) -> RequestFailedError:
@@ -38,7 +36,9 @@ def unanswered(error: Exception, connect: float, silence: float) -> RequestFaile
         message = f"no answer within {silence:g} seconds"
     else:
         message = f"no answer: {cause_of(error)}"
-    return RequestFailedError(message, request=getattr(error, "request", None))
+    failure = RequestFailedError(message, request=getattr(error, "request", None))
+    failure.__cause__ = error  # so that `hide_in` finds it
+    return failure
 
 
 def refused(response: requests.Response) -> RequestFailedError:
@@ -91,25 +91,35 @@ def is_passing(error: RequestFailedError) -> bool:
 
 
 def hide_in(error: ProviderError, secrets: List[str]) -> None:
-    """Takes secrets out of what an error says, and out of what its causes say: hosts may repeat what they were sent.
+    """Takes secrets out of all that a traceback shows of an error: hosts may repeat what they were sent.
 
     Args:
-        secrets: whole ones. What is left of one where an answer was cut is hidden, too.
+        secrets: whole ones, beside what the error's request has in its headers.
     """
-    said: Optional[BaseException] = error
-    while isinstance(said, ProviderError):
-        text = str(said.args[0])
-        for secret in secrets:
-            if len(secret) >= _SHORTEST_SECRET:
-                text = text.replace(secret, "…")
-                text = re.sub(re.escape(secret[:_SHORTEST_SECRET]) + r"[^\s'\"]*", "…", text)
-        said.args = (text,)
-        said = said.__cause__
+    sent = secret_headers(getattr(error.request, "headers", None) or {})
+    forms = forms_of([*secrets, *sent])
+    for said in _shown_with(error):
+        said.args = tuple(hidden(argument, forms) for argument in said.args)
+        if said is not error:  # some of the errors below have a text of their own making
+            vars(said).update({name: hidden(value, forms) for name, value in vars(said).items()})
+
+
+def _shown_with(error: BaseException) -> List[BaseException]:
+    """An error, its causes, and those that stand in them."""
+    found: List[BaseException] = []
+    left: List[Any] = [error]
+    while left:
+        one = left.pop()
+        if isinstance(one, BaseException) and not any(one is other for other in found):
+            found.append(one)
+            left += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
+    return found
 
 
 def address(url: str) -> str:
-    """A URL without its query, which may be secret."""
-    return url.partition("?")[0]
+    """A URL without its login, query and fragment, which may be secret."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
 def _retry_after(response: requests.Response) -> Optional[float]:

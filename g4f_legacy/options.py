@@ -14,10 +14,12 @@ from numbers import Real
 from types import ModuleType
 from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.request import getproxies
 
 import requests
 
 from .errors import AuthenticationRequiredError, variable
+from .hiding import secret_headers
 
 TIMEOUT = (10.0, 120.0)
 """Seconds to wait for a connection, and for the next byte of an answer."""
@@ -52,12 +54,24 @@ class Options:
 
     @property
     def secrets(self) -> List[str]:
-        """What must not be shown: the values of logins, cookies and passwords."""
-        cookies = self.cookies.values() if isinstance(self.cookies, dict) else [one.value for one in self.cookies]
-        headers = [value for name, value in self.headers.items() if name.lower() in _LOGIN_HEADERS]
-        passwords = [self.basic_auth[1] if self.basic_auth else "", urlsplit(self.proxy or "").password]
-        texts = filter(None, [self.auth, *cookies, *headers, *passwords])
-        return [part for text in texts for part in (text, *re.split(r"[\s=;]+", text))]
+        """What must not be shown: logins, cookies, passwords, and headers that may be one of these."""
+        proxies = [self.proxy, *getproxies().values()]
+        jars: List[Any] = [] if isinstance(self.cookies, dict) else [self.cookies]
+        cookies = [*self.cookies.values()] if isinstance(self.cookies, dict) else []
+        headers: List[Mapping[str, Any]] = [self.headers]
+        logins = [self.basic_auth]
+        if self.session is not None:
+            proxies += self.session.proxies.values()
+            jars.append(self.session.cookies)
+            headers.append(self.session.headers)
+            logins.append(_login_of(self.session.auth))
+        logins += [_login_in(proxy) for proxy in proxies]
+        cookies += [cookie.value for jar in jars for cookie in jar]
+        passwords = [
+            text for user, password in filter(None, logins) for text in (password or user, f"{user}:{password}")
+        ]
+        sent = [value for one in headers for value in secret_headers(one)]
+        return [text for text in (self.auth, *cookies, *passwords, *sent) if text]
 
 
 def variables(provider: ModuleType, option: str) -> List[str]:
@@ -161,6 +175,18 @@ def _split(url: str, schemes: Tuple[str, ...]) -> Optional[SplitResult]:
     return parts if usable and url.isprintable() and " " not in url else None
 
 
+def _login_in(url: Optional[str]) -> Optional[Tuple[str, str]]:
+    login, at, _ = re.sub(r"^\w+://", "", url or "").rpartition("@")
+    user, _, password = login.partition(":")
+    return (unquote(user), unquote(password)) if at else None
+
+
+def _login_of(auth: Any) -> Optional[Tuple[str, str]]:
+    """The login in a session's `auth`, as far as that is known."""
+    both = auth if isinstance(auth, tuple) else (getattr(auth, "username", ""), getattr(auth, "password", ""))
+    return (str(both[0]), str(both[1])) if any(both) else None
+
+
 def _auth(auth: Any, access_token: Any, provider: ModuleType) -> Optional[str]:
     for option, value in (("auth", auth), ("access_token", access_token)):
         if value is None or isinstance(value, bool) or value in _WHATEVER_IS_CONFIGURED:
@@ -191,7 +217,7 @@ def _headers(value: Any) -> Dict[str, str]:
         raise TypeError(f"headers must be a dict, not {type(value).__name__}")
     for name in value:
         if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", _header_text(name, "headers")):
-            raise ValueError(f"headers has a name that is none: {name!r}")
+            raise ValueError("headers has a name that is none")  # it is not shown, for all of a header may stand there
     return {name: _header_text(text, "headers").strip() for name, text in value.items()}
 
 

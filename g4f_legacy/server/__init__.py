@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from waitress.server import create_server
 
 from .. import registry
+from ..failures import address
 from ..options import base_url_of
 from ..session import is_loopback
 from .app import LARGEST_BODY, create_app
@@ -53,7 +54,9 @@ def serve(
     provider = registry.get(engine) if isinstance(engine, str) else engine
     base_url = urlsplit(str(options.get("base_url") or base_url_of(provider)))
     if is_loopback(host) and is_loopback(base_url.hostname or "") and base_url.port == port:
-        raise ValueError(f"the engine points to {base_url.geturl()}, which is this server: give it another, or --port")
+        raise ValueError(
+            f"the engine points to {address(base_url.geturl())}, which is this server: give it another, or --port"
+        )
     with running(create_app(engine, model, hosts=[host, *hosts], **options), host, port) as url:
         if not is_loopback(host) and not options.get("token"):
             log.warning("Everyone who reaches %s can use this server, for it has no token.", url)

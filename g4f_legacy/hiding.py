@@ -1,0 +1,73 @@
+"""Takes secrets out of texts: hosts may repeat what they were sent, each in a way of its own."""
+
+import html
+import json
+import re
+from base64 import b64encode
+from os.path import commonprefix
+from typing import Any, Iterable, Iterator, List, Mapping, Set
+from urllib.parse import quote, quote_plus
+
+_SHORTEST = 8  # characters: shorter texts stand in words, too
+
+_PUBLIC_HEADERS = re.compile(
+    r"accept.*|cache-control|connection|content-.*|dnt|host|http-referer|origin|pragma|priority|referer|sec-.*|te"
+    r"|transfer-encoding|upgrade.*|user-agent|x-requested-with|x-title",
+    re.IGNORECASE,
+)
+
+
+def forms_of(secrets: Iterable[str]) -> List[str]:
+    """All that whole secrets, and the words in them, may look like; the longest come first."""
+    parts = {part for text in secrets for part in (text, *re.split(r"[\s=;]+", text))}
+    found = {form for part in parts for form in _forms(part) if len(form) >= _SHORTEST}
+    return sorted(found, key=len, reverse=True)
+
+
+def secret_headers(headers: Mapping[str, Any]) -> List[str]:
+    """The values of all headers but those that are known to hold no secret."""
+    return [str(value) for name, value in headers.items() if value and not _PUBLIC_HEADERS.fullmatch(name)]
+
+
+def hidden(value: Any, forms: List[str]) -> Any:
+    """A text, or bytes, without the secrets, also those that are cut; anything else as it is."""
+    if isinstance(value, bytes):
+        return hidden(value.decode("latin-1"), forms).encode("latin-1", "replace")
+    return _hidden(value, forms) if isinstance(value, str) and forms else value
+
+
+def _hidden(text: str, forms: List[str]) -> str:
+    beginnings = re.compile("|".join({re.escape(form[:_SHORTEST]) for form in forms}))
+    found = beginnings.search(text)
+    while found:
+        at = found.start()
+        # The text follows one of them the longest. Where that is not whole, the rest of the word is left out, too.
+        came = max((commonprefix([form, text[at : at + len(form)]]) for form in forms), key=len)
+        rest = text[at + len(came) :]
+        rest = rest.lstrip("=") if came in forms else re.sub(r"^[^\s'\"]+", "", rest)
+        text = f"{text[:at]}…{rest}"
+        found = beginnings.search(text, at + 1)
+    return text
+
+
+def _forms(secret: str) -> Set[str]:
+    """How a host may write a secret, and how it reads when its encoding is mistaken."""
+    as_utf8, as_latin = secret.encode("utf-8", "surrogatepass"), secret.encode("latin-1", "replace")
+    texts = {secret, as_utf8.decode("latin-1"), as_latin.decode("utf-8", "replace")}
+    for data in (as_utf8, as_latin):
+        base64 = b64encode(data).decode().rstrip("=")
+        percent = quote(data, safe="")
+        texts |= {base64, base64.replace("+", "-").replace("/", "_")}
+        texts |= {percent, quote(data), quote_plus(data), re.sub("%..", lambda one: one.group().lower(), percent)}
+    texts |= {html.escape(text) for text in texts}
+    for _ in range(2):  # errors are handed on in errors
+        texts |= {escaped for text in texts for escaped in _in_json(text)}
+    # In an excerpt, quotes and backslashes are escaped once more; it depends on all of it which quotes are.
+    return texts | {shown for text in texts for shown in (repr(text)[1:-1], repr(f'"{text}')[2:-1])}
+
+
+def _in_json(text: str) -> Iterator[str]:
+    for ascii_only in (True, False):
+        written = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
+        yield written
+        yield written.replace("/", "\\/")
