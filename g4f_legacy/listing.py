@@ -1,5 +1,6 @@
 """Which model an empty name means where people run their own hosts: the first that the host lists."""
 
+import os
 from collections import defaultdict
 from threading import Lock
 from typing import Callable, DefaultDict, Dict, List
@@ -9,6 +10,8 @@ from .host import Host, log
 
 _first: Dict[str, str] = {}  # by the host's address
 _asking: DefaultDict[str, Lock] = defaultdict(Lock)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_asking.clear)  # the threads that hold them are the parent's
 
 
 def first_model(host: Host, ask: Callable[[], List[str]]) -> str:
