@@ -3,7 +3,8 @@
 import html
 import json
 import re
-from base64 import b64encode
+from base64 import b64decode, b64encode
+from contextlib import suppress
 from os.path import commonprefix
 from typing import Any, Iterable, Iterator, List, Mapping, Set
 from urllib.parse import quote, quote_plus
@@ -25,8 +26,22 @@ def forms_of(secrets: Iterable[str]) -> List[str]:
 
 
 def secret_headers(headers: Mapping[str, Any]) -> List[str]:
-    """The values of all headers but those that are known to hold no secret."""
-    return [str(value) for name, value in headers.items() if value and not _PUBLIC_HEADERS.fullmatch(name)]
+    """The values of all headers but those that are known to hold no secret; of a Basic login, what it says, too."""
+    values = [
+        value.decode("latin-1") if isinstance(value, bytes) else str(value)
+        for name, value in headers.items()
+        if value and not _PUBLIC_HEADERS.fullmatch(name)
+    ]
+    return values + [part for value in values for part in _of_basic(value)]
+
+
+def _of_basic(value: str) -> List[str]:
+    scheme, _, encoded = value.partition(" ")
+    if scheme.lower() == "basic":
+        with suppress(ValueError):
+            login = b64decode(encoded).decode("latin-1")
+            return [login, login.partition(":")[2]]
+    return []
 
 
 def hidden(value: Any, forms: List[str]) -> Any:

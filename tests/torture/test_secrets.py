@@ -19,6 +19,7 @@ from g4f_legacy.errors import ProviderError, RequestFailedError
 from g4f_legacy.failures import hide_in
 from g4f_legacy.host import Host
 from g4f_legacy.options import read_options
+from g4f_legacy.Provider import OpenAI
 from g4f_legacy.server import create_app, running, serve
 
 ROUNDS = 1  # of the ways to give them, which take turns; 4 are all ways with all providers
@@ -132,6 +133,13 @@ def session_with(**headers: str) -> requests.Session:
     session = requests.Session()
     session.headers.update(headers)
     return session
+
+
+def test_a_basic_login_in_a_header() -> None:
+    options = read_options(OpenAI, {"headers": {"Authorization": requests.auth._basic_auth_str("user", PASSWORD)}})
+    error = RequestFailedError(f"Not {PASSWORD}, nor {options.headers}")
+    hide_in(error, options.secrets)
+    assert error.args == ("Not …, nor {'Authorization': '…'}",)
 
 
 WRONG: Dict[str, Dict[str, Any]] = {
