@@ -98,10 +98,16 @@ def hide_in(error: ProviderError, secrets: List[str]) -> None:
     """
     sent = secret_headers(getattr(error.request, "headers", None) or {})
     forms = forms_of([*secrets, *sent])
+    error.url = hidden(error.url, forms)
     for said in _shown_with(error):
         said.args = tuple(hidden(argument, forms) for argument in said.args)
         if said is not error:  # some of the errors below have a text of their own making
             vars(said).update({name: hidden(value, forms) for name, value in vars(said).items()})
+
+
+def shows(url: str, secrets: List[str]) -> bool:
+    """Whether a URL repeats a secret. URLs are logged, also by others: such a one is not asked for."""
+    return bool(hidden(url, forms_of(secrets)) != url)
 
 
 def _shown_with(error: BaseException) -> List[BaseException]:

@@ -20,7 +20,7 @@ from .body import Pieces, beginning, cut_redirect, finish, read, socket_of
 from .cookies import Cookies
 from .document import excerpt, parse
 from .errors import ProviderError, RequestFailedError, ResponseFormatError
-from .failures import address, hide_in, is_passing, origin, redirect_target, refused, unanswered
+from .failures import address, hide_in, is_passing, origin, redirect_target, refused, shows, unanswered
 from .leaving import leaving
 from .options import has_login, is_public, read_options, variables
 from .running import breakable, pause
@@ -87,9 +87,9 @@ class Host:
         self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
     ) -> None:
         if isinstance(error, ProviderError) and error.provider is None and self._last is not None:
-            self._tell(error, self._last.url)
             error.response = self._last
             error.request = self._last.request
+            self._tell(error, self._last.url)
 
     def model_id(self, model: Any) -> str:
         """What the host calls a model: by the provider's `models`, or as given; an empty name is its first model."""
@@ -164,7 +164,9 @@ class Host:
                 raise ResponseFormatError(f"expected a stream, but got a page: {excerpt(beginning(response))}")
             with breakable(socket_of(response)):
                 yield Pieces(response, self.silence)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, ProviderError):  # it may be logged on its way up
+                hide_in(error, self._options.secrets)
             response.close()
             raise
         finish(response)
@@ -243,7 +245,8 @@ class Host:
                 return response
             target = redirect_target(response)
             keeps_method = method == "GET" or response.status_code in (307, 308)
-            if not (target and keeps_method and origin(target) == origin(url)):
+            is_own = target and origin(target) == origin(url) and not shows(target, self._options.secrets)
+            if not (target and keeps_method and is_own):
                 raise self._tell(refused(response), url)
             response.close()
             url = target
@@ -264,9 +267,9 @@ class Host:
 
     def _tell(self, error: ProviderError, url: str) -> ProviderError:
         """Writes into an error which provider and address it comes from. Hosts may repeat the key that they refuse."""
-        hide_in(error, self._options.secrets)
         error.provider = self.name
         error.url = address(url)
+        hide_in(error, self._options.secrets)
         error.login_variables = variables(self._provider, "AUTH")
         return error
 

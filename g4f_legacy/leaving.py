@@ -1,6 +1,7 @@
 """What a completion leaves behind on its host is cleaned up, however it ends: also when the whole process does."""
 
 import atexit
+import os
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator, List
 
@@ -13,6 +14,8 @@ from .running import unbreakable
 _SILENCES = (ReadTimeoutError, ReadTimeout, TimeoutError)
 
 _to_leave: List[Callable[[], None]] = []
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_to_leave.clear)  # they are the parent's, which goes on
 
 
 @contextmanager

@@ -34,13 +34,13 @@ def is_stream(sent: Sent) -> bool:
     return step.startswith(_STREAMS[name]) and not step.endswith("/stop-generating")
 
 
-def other_answer(sent: Sent, mark: str = "one") -> bytes:
-    """The answer to any other request. Ids and cookies that it gives have a mark in them."""
+def other_answer(sent: Sent, mark: str = "one", cookie: str = "") -> bytes:
+    """The answer to any other request. Ids and the cookie that it gives have a mark in them."""
     name = provider_of(sent)
     made: Any = {"id": f"id-{mark}", "conversationId": f"id-{mark}", "data": [{"id": "some"}]}
     if name == "HuggingChat":
         made["conversation"] = _ROOT
-    return whole(json.dumps(made).encode(), 200, f"Set-Cookie: seen={mark}; Path=/")
+    return whole(json.dumps(made).encode(), 200, f"Set-Cookie: seen={cookie or mark}; Path=/")
 
 
 def stream(provider: str, words: List[str]) -> List[bytes]:

@@ -93,6 +93,7 @@ FAULTS: Dict[str, Callable[[str], Optional[bytes]]] = {
     "another origin": lambda text: whole(
         b"", 307, f"Location: http://user:{quote(text)}@127.0.0.1:1/{quote(text)}?a={quote(text)}#{quote(text)}"
     ),
+    "the same origin": lambda text: whole(b"", 307, f"Location: /{quote(text)}/OpenAI/?a={quote(text)}#{quote(text)}"),
     "no JSON": lambda text: whole(f"Welcome, {text}".encode()),
     "another JSON": lambda text: whole(json.dumps({"you": text}).encode()),
     "a page": lambda text: whole(f"<h1>Welcome, {text}</h1>".encode(), 200, "Content-Type: text/html"),
@@ -109,12 +110,12 @@ FAULTS: Dict[str, Callable[[str], Optional[bytes]]] = {
 }
 
 
-def answering(say: Callable[[str], Optional[bytes]], at: str, turn: int = 0) -> RawHost:
+def answering(say: Callable[[str], Optional[bytes]], at: str, turn: int = 0, cookie: str = "") -> RawHost:
     """A host that does what is said at the first request, or at that for the stream."""
 
     def answer(connection: socket.socket, sent: Sent) -> bool:
         if at == "stream" and not is_stream(sent):
-            connection.sendall(other_answer(sent))
+            connection.sendall(other_answer(sent, cookie=cookie))
             return True
         said = say(repeated(sent, turn))
         if said is None:
