@@ -1,6 +1,5 @@
 """The body of a host's answer: as it arrives, whole, or only its beginning."""
 
-import time
 from contextlib import suppress
 from socket import socket
 from typing import Any, Iterator, Optional
@@ -8,6 +7,7 @@ from typing import Any, Iterator, Optional
 from requests import Response
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
+from .connection import reader_of
 from .document import excerpt
 from .errors import ProviderError, RequestFailedError, ResponseFormatError, StreamInterruptedError, cause_of
 
@@ -48,24 +48,17 @@ class Pieces:
         if self._response._content_consumed:  # type: ignore[attr-defined]
             yield self._response._content or b""  # a hook of the caller's session has read it
             return
-        connection = socket_of(self._response)
-        late = f"nothing new came for {self._silence:g} seconds"
-        deadline, timeout = 0.0, None
+        if "," in self._response.headers.get("Content-Encoding", ""):
+            raise ResponseFormatError("the answer is compressed more than once")  # a few bytes may be a gigabyte
+        reader = reader_of(self._response)
         while True:
-            if self._is_news:
-                self._is_news = False
-                deadline, left = time.monotonic() + self._silence, self._silence
-            else:
-                left = deadline - time.monotonic()
-            if left <= 0:
-                raise StreamInterruptedError(late) from TimeoutError()
-            if connection is not None and left != timeout:
-                connection.settimeout(left)
-                timeout = left
+            if self._is_news and reader is not None:
+                reader.give(self._silence)
+            self._is_news = False
             try:
                 piece = _next(self._response)
             except ReadTimeoutError as error:
-                raise StreamInterruptedError(late) from error
+                raise StreamInterruptedError(f"nothing new came for {self._silence:g} seconds") from error
             except (HTTPError, OSError) as error:
                 raise StreamInterruptedError(f"the answer broke off: {cause_of(error)}") from error
             if not piece:
@@ -89,7 +82,7 @@ def read(response: Response, silence: float) -> Response:
     except ProviderError as error:
         response.close()
         if isinstance(error, StreamInterruptedError):
-            is_late = isinstance(error.__cause__, (ReadTimeoutError, TimeoutError))
+            is_late = isinstance(error.__cause__, ReadTimeoutError)
             late = f"the answer was not whole within {silence:g} seconds"
             raise RequestFailedError(late if is_late else error.args[0]) from error
         raise
@@ -102,7 +95,7 @@ def beginning(response: Response) -> bytes:
     body = b""
     connection = socket_of(response)
     silence = connection.gettimeout() if connection else None
-    with suppress(StreamInterruptedError):
+    with suppress(StreamInterruptedError, ResponseFormatError):
         for piece in Pieces(response, min(silence or _GLANCE, _GLANCE)):
             body += piece
             if len(body) > _PIECE:
@@ -115,26 +108,25 @@ def beginning(response: Response) -> bytes:
 def cut_redirect(response: Response, **_: Any) -> None:
     """A hook for requests, which reads redirects to their end; it may never come."""
     if response.is_redirect:
-        beginning(response)
+        finish(response)
+        _keep(response, b"")
 
 
 def finish(response: Response) -> None:
     """Waits a moment for what stands behind the end mark, so that the connection can be used again; else closes it."""
-    connection = socket_of(response)
-    deadline = time.monotonic() + _LINGER
-    with suppress(HTTPError, OSError):
-        while connection is not None and time.monotonic() < deadline:
-            connection.settimeout(_LINGER)
-            if not _next(response):
-                break
+    reader = reader_of(response)
+    if reader is not None:
+        reader.give(_LINGER)
+        with suppress(HTTPError, OSError):
+            while _next(response):
+                pass
     response.close()
 
 
 def socket_of(response: Response) -> Optional[socket]:
     """What a body comes from; None when it was read to its end."""
-    # The connection lets go of its socket as soon as it knows that the body ends with it; the reader keeps it.
-    reader = getattr(getattr(response.raw, "_original_response", None), "fp", None)
-    return getattr(getattr(reader, "raw", None), "_sock", None)
+    reader = reader_of(response)
+    return None if reader is None else reader.connection
 
 
 def _next(response: Response) -> bytes:

@@ -3,9 +3,9 @@
 import socket
 import time
 from collections import deque
-from http.client import HTTPResponse, RemoteDisconnected
+from http.client import HTTPException, HTTPResponse, RemoteDisconnected
 from io import BufferedReader, RawIOBase
-from queue import Empty, Full
+from queue import Empty
 from typing import Any, Deque, Dict, Optional, Type
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
@@ -13,22 +13,31 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from .running import breakable
 
+_SLACK = 0.1  # of the time that is left: so much later a read may end, so that most reads need not set the socket
 
-class _Reader(RawIOBase):
-    """Reads from a socket. All that is read before `relax` has to come within the socket's time-out together."""
+
+class Reader(RawIOBase):
+    """Reads from a socket, and not for longer than it is given: a time-out of the socket's begins anew at each byte.
+
+    Args:
+        raw: what reads from the socket; a `BufferedReader`'s own bytes come first.
+        connection: the socket, which is an attribute, too.
+
+    Attributes:
+        is_over (bool): the host has ended the connection.
+    """
 
     def __init__(self, raw: Any, connection: socket.socket) -> None:
         super().__init__()
         self.is_over = False
+        self._read_once = getattr(raw, "readinto1", raw.readinto)
         self._raw = raw
-        self._sock = connection  # named as in `socket.SocketIO`
-        self._timeout = connection.gettimeout()
-        self._deadline: Optional[float] = None if self._timeout is None else time.monotonic() + self._timeout
+        self.connection = connection
+        self._deadline: Optional[float] = None
 
-    def relax(self) -> None:
-        if self._deadline is not None:
-            self._deadline = None
-            self._sock.settimeout(self._timeout)
+    def give(self, seconds: Optional[float]) -> None:
+        """Says how many seconds there are from now on; None is as many as the socket's own time-out has for a byte."""
+        self._deadline = None if seconds is None else time.monotonic() + seconds
 
     def readable(self) -> bool:
         return True
@@ -38,8 +47,10 @@ class _Reader(RawIOBase):
             left = self._deadline - time.monotonic()
             if left <= 0:
                 raise socket.timeout("timed out")
-            self._sock.settimeout(left)
-        count: Optional[int] = self._raw.readinto(buffer)
+            timeout = self.connection.gettimeout()
+            if timeout is None or not left <= timeout <= left + _SLACK * left:
+                self.connection.settimeout(left)
+        count: Optional[int] = self._read_once(buffer)
         self.is_over = count == 0
         return count
 
@@ -48,20 +59,42 @@ class _Reader(RawIOBase):
         super().close()
 
 
+def reader_of(response: Any) -> Optional[Reader]:
+    """What the body of an answer of requests' is read with; None when it was read to its end."""
+    # The connection lets go of its socket as soon as it knows that the body ends with it; the reader keeps it.
+    original: Any = getattr(response.raw, "_original_response", None)
+    reader = getattr(getattr(original, "fp", None), "raw", None)
+    if reader is not None and not isinstance(reader, Reader):  # it came over a session of the caller's
+        reader = Reader(original.fp, reader._sock)
+        original.fp = BufferedReader(reader)
+    return reader
+
+
 class _Response(HTTPResponse):
-    """http.client begins the time-out anew at each byte, waits for the end of 1xx answers for as long as they come, and
-    takes headers that break off for whole."""
+    """http.client begins the time-out anew at each byte, waits for the end of 1xx answers for as long as they come,
+    takes some of them for the answer, and headers that break off for whole."""
 
     def __init__(self, connection: socket.socket, *arguments: Any, **options: Any) -> None:
         super().__init__(connection, *arguments, **options)
-        self._reader = _Reader(self.fp.detach(), connection)
+        self._reader = Reader(self.fp.detach(), connection)
+        self._reader.give(connection.gettimeout())
         self.fp = BufferedReader(self._reader)
 
     def begin(self) -> None:
         super().begin()
+        while 101 < self.status < 200:
+            self.headers = self.msg = None  # type: ignore[assignment]
+            super().begin()
         if self._reader.is_over:
             raise RemoteDisconnected("the headers broke off")
-        self._reader.relax()
+        lengths = (self.msg.get("Content-Length") or "").split(",")
+        if len({length.strip() for length in lengths}) > 1:  # urllib3 refuses it as well, but leaves the socket open
+            raise HTTPException("the headers have several lengths")
+        if self.status == 101:
+            self.will_close = True  # whatever comes next is no answer to the next request
+        self.msg.set_payload("")  # urllib3 would log what it cannot parse, and hosts may repeat a login
+        self.msg.defects.clear()
+        self._reader.give(None)
 
 
 class _Connection(HTTPConnection):
@@ -99,11 +132,10 @@ class Idle:
             raise Empty from None
 
     def put(self, connection: Any, block: bool = False, timeout: Optional[float] = None) -> None:
-        if len(self._connections) >= self._size:
-            raise Full
-        if self.is_over and connection is not None:
-            connection.close()
-        self._connections.append(connection)
+        if connection is not None and (self.is_over or len(self._connections) >= self._size):
+            connection.close()  # urllib3 would write a warning into the log
+        else:
+            self._connections.append(connection)
 
     def qsize(self) -> int:
         return len(self._connections)

@@ -6,8 +6,8 @@ import re
 from base64 import b64decode, b64encode
 from contextlib import suppress
 from os.path import commonprefix
-from typing import Any, Iterable, Iterator, List, Mapping, Set
-from urllib.parse import quote, quote_plus
+from typing import Any, Iterable, Iterator, List, Mapping, Optional, Set, Tuple
+from urllib.parse import quote, quote_plus, unquote
 
 _SHORTEST = 8  # characters: shorter texts stand in words, too
 
@@ -33,6 +33,19 @@ def secret_headers(headers: Mapping[str, Any]) -> List[str]:
         if value and not _PUBLIC_HEADERS.fullmatch(name)
     ]
     return values + [part for value in values for part in _of_basic(value)]
+
+
+def login_in(url: Optional[str]) -> Optional[Tuple[str, str]]:
+    """The user and password in a URL."""
+    login, at, _ = re.sub(r"^\w+://", "", url or "").rpartition("@")
+    user, _, password = login.partition(":")
+    return (unquote(user), unquote(password)) if at else None
+
+
+def login_of(auth: Any) -> Optional[Tuple[str, str]]:
+    """The login in a session's `auth`, as far as that is known."""
+    both = auth if isinstance(auth, tuple) else (getattr(auth, "username", ""), getattr(auth, "password", ""))
+    return (str(both[0]), str(both[1])) if any(both) else None
 
 
 def _of_basic(value: str) -> List[str]:

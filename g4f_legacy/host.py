@@ -234,7 +234,7 @@ class Host:
         for _ in range(_MOST_REDIRECTS):
             try:
                 response = self._session.request(method, url, cookies=self._cookies.to_send(), **request)
-            except (OSError, HTTPError, ValueError) as error:
+            except (OSError, HTTPError, ValueError, AttributeError) as error:  # requests' on a charset without a value
                 answer = getattr(error, "response", None)  # of a hook that raises for a status
                 failure = unanswered(error, *timeout) if answer is None else refused(answer)
                 if not self._provider.working and is_public(self._provider, url):
@@ -245,7 +245,7 @@ class Host:
                 return response
             target = redirect_target(response)
             keeps_method = method == "GET" or response.status_code in (307, 308)
-            is_own = target and origin(target) == origin(url) and not shows(target, self._options.secrets)
+            is_own = target and origin(target) == origin(response.url) and not shows(target, self._options.secrets)
             if not (target and keeps_method and is_own):
                 raise self._tell(refused(response), url)
             response.close()

@@ -11,7 +11,7 @@ from urllib3.exceptions import ReadTimeoutError
 from .errors import ProviderError, ResponseFormatError
 from .running import unbreakable
 
-_SILENCES = (ReadTimeoutError, ReadTimeout, TimeoutError)
+_SILENCES = (ReadTimeoutError, ReadTimeout)
 
 _to_leave: List[Callable[[], None]] = []
 if hasattr(os, "register_at_fork"):

@@ -19,7 +19,7 @@ from urllib.request import getproxies
 import requests
 
 from .errors import AuthenticationRequiredError, variable
-from .hiding import secret_headers
+from .hiding import login_in, login_of, secret_headers
 
 TIMEOUT = (10.0, 120.0)
 """Seconds to wait for a connection, and for the next byte of an answer."""
@@ -64,8 +64,8 @@ class Options:
             proxies += self.session.proxies.values()
             jars.append(self.session.cookies)
             headers.append(self.session.headers)
-            logins.append(_login_of(self.session.auth))
-        logins += [_login_in(proxy) for proxy in proxies]
+            logins.append(login_of(self.session.auth))
+        logins += [login_in(proxy) for proxy in proxies]
         cookies += [cookie.value for jar in jars for cookie in jar]
         passwords = [
             text for user, password in filter(None, logins) for text in (password or user, f"{user}:{password}")
@@ -173,18 +173,6 @@ def _split(url: str, schemes: Tuple[str, ...]) -> Optional[SplitResult]:
     except ValueError:
         return None
     return parts if usable and url.isprintable() and " " not in url else None
-
-
-def _login_in(url: Optional[str]) -> Optional[Tuple[str, str]]:
-    login, at, _ = re.sub(r"^\w+://", "", url or "").rpartition("@")
-    user, _, password = login.partition(":")
-    return (unquote(user), unquote(password)) if at else None
-
-
-def _login_of(auth: Any) -> Optional[Tuple[str, str]]:
-    """The login in a session's `auth`, as far as that is known."""
-    both = auth if isinstance(auth, tuple) else (getattr(auth, "username", ""), getattr(auth, "password", ""))
-    return (str(both[0]), str(both[1])) if any(both) else None
 
 
 def _auth(auth: Any, access_token: Any, provider: ModuleType) -> Optional[str]:

@@ -79,7 +79,7 @@ def _resource(model_id: str) -> str:
 def _tokens(answer: Answer) -> Iterator[str]:
     came, reason = False, None
     for event in answer:
-        candidate = next((one for one in objects(event, "candidates") if not one.get("index")), None)
+        candidate = next((one for one in objects(event, "candidates") if not optional(one, "index", int)), None)
         blocked = optional(event, "promptFeedback", dict).get("blockReason")
         if blocked and candidate is None:
             raise GenerationError(f"the prompt was blocked: {said(blocked)}")

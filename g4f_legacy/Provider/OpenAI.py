@@ -59,7 +59,7 @@ def _ask(host: Host, body: Dict[str, Any]) -> Iterator[str]:
 def _tokens(answer: Answer) -> Iterator[str]:
     came, reason = False, None
     for event in answer:
-        choice = next((choice for choice in objects(event, "choices") if not choice.get("index")), {})
+        choice = next((choice for choice in objects(event, "choices") if not optional(choice, "index", int)), {})
         said = optional(choice, "delta", dict) or optional(choice, "message", dict)
         text = optional(said, "content", str)
         if reasoning := said.get("reasoning_content") or said.get("reasoning"):

@@ -93,7 +93,7 @@ def _tokens(events: Iterable[Dict[str, Any]], heard: Callable[[], None], came: L
         elif kind in ("message", "error"):
             raise GenerationError(message_of(event) or f"an error without a message: {excerpt(str(event))}")
         elif kind == "pending" and place != last_place:
-            log.info("OpenAssistant: position %s of %s in the queue", place, event.get("queue_size"))
+            log.info("OpenAssistant: position %.20r of %.20r in the queue", place, event.get("queue_size"))
     raise StreamInterruptedError("the events ended without the message")
 
 
@@ -105,7 +105,7 @@ def _finished_text(host: Host, message: Dict[str, str]) -> str:
         if state == "complete":
             return field(answer, "content", str)
         if state not in ("pending", "in_progress"):
-            raise GenerationError(f"the message ended as {state!r}")
+            raise GenerationError(f"the message ended as {excerpt(state)}")
         if time.monotonic() >= deadline:
             raise StreamInterruptedError(f"the message is still {state} after {host.silence:g} seconds")
         pause(0.5)
