@@ -5,6 +5,7 @@ from socket import socket
 from typing import Any, Iterator, Optional
 
 from requests import Response
+from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from .connection import reader_of
@@ -14,6 +15,7 @@ from .errors import ProviderError, RequestFailedError, ResponseFormatError, Stre
 LARGEST = 16 * 1024 * 1024
 """The most bytes of an answer that is no stream."""
 
+_CODINGS = HTTPResponse.CONTENT_DECODERS
 _PIECE = 64 * 1024  # bytes; read1 gives what is there, this is only the most at a time
 _GLANCE = 5.0  # seconds for the beginning of a body that says why there is no answer
 _LINGER = 0.2  # seconds for the last bytes behind an end mark to come
@@ -48,7 +50,8 @@ class Pieces:
         if self._response._content_consumed:  # type: ignore[attr-defined]
             yield self._response._content or b""  # a hook of the caller's session has read it
             return
-        if "," in self._response.headers.get("Content-Encoding", ""):
+        codings = self._response.headers.get("Content-Encoding", "").lower().split(",")
+        if sum(coding.strip() in _CODINGS for coding in codings) > 1:
             raise ResponseFormatError("the answer is compressed more than once")  # a few bytes may be a gigabyte
         reader = reader_of(self._response)
         while True:
@@ -117,9 +120,10 @@ def finish(response: Response) -> None:
     reader = reader_of(response)
     if reader is not None:
         reader.give(_LINGER)
+        left = _PIECE
         with suppress(HTTPError, OSError):
-            while _next(response):
-                pass
+            while left > 0 and (piece := _next(response)):
+                left -= len(piece)
     response.close()
 
 

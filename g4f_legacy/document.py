@@ -13,7 +13,7 @@ EXCERPT = 200
 LONGEST_MESSAGE = 1000
 """How much of a host's own message an error shows, in characters."""
 
-_NAMES: Dict[Any, str] = {str: "a text", dict: "a JSON object", list: "a JSON list"}
+_NAMES: Dict[Any, str] = {str: "a text", int: "a whole number", dict: "a JSON object", list: "a JSON list"}
 _MESSAGE_KEYS = ("message", "error", "detail", "msg", "error_description")
 
 
