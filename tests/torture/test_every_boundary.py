@@ -23,17 +23,18 @@ class Waiting:
         )
 
     def _say(self, connection: socket.socket, _: Any) -> Any:
-        connection.sendall(head(self.framing, len(self.stream.body), self.stream.kind))
+        framing = self.framing  # the client may be at the next one before this ends
+        connection.sendall(head(framing, len(self.stream.body), self.stream.kind))
         sent, came = b"", self._came
         for part in self.pieces:
             whole_by_now = len("".join(self.stream.expected(sent)[0]))
             with self._has_come:
                 if not self._has_come.wait_for(lambda: len("".join(came)) >= whole_by_now, timeout=10):
                     return False
-            connection.sendall(piece(part, self.framing))
+            connection.sendall(piece(part, framing))
             sent += part
-        connection.sendall(piece(b"", self.framing))
-        return self.framing != "close"
+        connection.sendall(piece(b"", framing))
+        return framing != "close"
 
     def problems(self, url: str) -> List[str]:
         """How a completion comes to something else than the stream has."""
