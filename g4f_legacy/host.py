@@ -235,11 +235,7 @@ class Host:
             try:
                 response = self._session.request(method, url, cookies=self._cookies.to_send(), **request)
             except (OSError, HTTPError, ValueError, AttributeError) as error:  # requests' on a charset without a value
-                answer = getattr(error, "response", None)  # of a hook that raises for a status
-                failure = unanswered(error, *timeout) if answer is None else refused(answer)
-                if not self._provider.working and is_public(self._provider, url):
-                    failure = RequestFailedError(f"{failure.args[0]}; the public host is gone")
-                raise self._tell(failure, url) from error
+                raise self._failure(error, url, timeout) from error
             log.debug("%s: %s %s: %d", self.name, method, address(url), response.status_code)
             if 200 <= response.status_code < 300 or response.is_redirect and not follow_redirects:
                 return response
@@ -251,8 +247,16 @@ class Host:
             response.close()
             url = target
             request.pop("params", None)  # they are in the target already, if the host wants them
-        failure = RequestFailedError(f"the host redirected {_MOST_REDIRECTS} times", status=response.status_code)
-        raise self._tell(failure, url)
+        message = f"the host redirected {_MOST_REDIRECTS} times"
+        raise self._tell(RequestFailedError(message, status=response.status_code), url)
+
+    def _failure(self, error: Exception, url: str, timeout: Tuple[float, float]) -> ProviderError:
+        # In a method, so that no frame of the traceback holds the failure: it would wait for the collector.
+        answer = getattr(error, "response", None)  # of a hook that raises for a status
+        failure = unanswered(error, *timeout) if answer is None else refused(answer)
+        if not self._provider.working and is_public(self._provider, url):
+            failure.explain("the public host is gone")
+        return self._tell(failure, url)
 
     def _settings(self) -> Dict[str, Any]:
         options = self._options

@@ -59,20 +59,23 @@ def json_lines(pieces: Iterable[bytes]) -> Iterator[Dict[str, Any]]:
         ResponseFormatError: a line is no JSON object; as `sse.lines`, too.
         StreamInterruptedError: the stream ended in the middle of a line.
     """
-    wrong: Optional[ResponseFormatError] = None
+    wrong = b""  # a line that is no object, unless it is the last one, and cut
     for line in sse.lines(pieces):
         if wrong:
-            raise wrong
+            parse(wrong, dict)
         if not line.strip():
             continue
         try:
             document = parse(line, dict)
-        except ResponseFormatError as error:
-            wrong = error  # unless this is the last line, and cut
+        except ResponseFormatError:
+            wrong = line
         else:
             yield document
     if wrong:
-        raise StreamInterruptedError(f"the stream ended within a line: {wrong.args[0]}") from wrong
+        try:
+            parse(wrong, dict)
+        except ResponseFormatError as error:
+            raise StreamInterruptedError(f"the stream ended within a line: {error.args[0]}") from error
 
 
 def _objects(lines: List[bytes]) -> List[Dict[str, Any]]:

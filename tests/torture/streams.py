@@ -1,6 +1,7 @@
 """The streams of all protocols, and what a cut one has to come to: told by another reader than the package's."""
 
 import json
+import re
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
@@ -71,8 +72,9 @@ class Stream(NamedTuple):
     def expected(self, part: bytes, takes_rest: bool = False) -> Outcome:
         """What the first bytes of the body have to come to; the rest of them is an event, if it looks whole and the
         host seems to have ended there."""
-        separator = b"\n" if self.protocol == "hugging_chat" else b"\r\n\r\n" if b"\r\n\r\n" in self.body else b"\n\n"
-        *events, rest = part.split(separator)
+        # A CR may be half of a line's end: the event is whole with it.
+        separator = b"\n" if self.protocol == "hugging_chat" else b"\n\n|\r\n\r\n?"
+        *events, rest = re.split(separator, part)
         tokens: List[str] = []
         for written in [*events, rest] if takes_rest else events:
             said = _said(written)
