@@ -11,12 +11,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from engines import engine
+from protocols import ask
 
-from g4f_legacy.Provider import H2o, OpenAI, OpenAssistant
 from g4f_legacy.server import create_app, running
 
 TEXT = ["Still", " ", "here", "."]
-HELLO = [{"role": "user", "content": "Hello"}]
 
 
 def two_engines(*script: Any) -> Any:
@@ -34,12 +33,8 @@ def two_engines(*script: Any) -> Any:
 
 def goes_on_serving(url: str) -> bool:
     """Whether a completion by each protocol gives its whole text."""
-    completions = [
-        H2o._create_completion("", HELLO, True, base_url=url, retries=0, timeout=20),
-        OpenAssistant._create_completion("", HELLO, True, base_url=url, auth="a", retries=0, timeout=20),
-        OpenAI._create_completion("scripted", HELLO, True, base_url=f"{url}/v1", retries=0, timeout=20),
-    ]
-    return all("".join(tokens) == "".join(TEXT) for tokens in completions)
+    names = ("H2o", "OpenAssistant", "OpenAI")
+    return all(ask(name, url, model="", timeout=20) == ("".join(TEXT), None) for name in names)
 
 
 @contextmanager

@@ -1,14 +1,13 @@
-"""A host on a real socket that says exactly what it is told, byte for byte, and the answers of recorded hosts."""
+"""A host on a real socket that says exactly what it is told, byte for byte."""
 
-import base64
 import os
 import socket
 import struct
 import threading
 from contextlib import suppress
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional
 
-from replay import Sent, load
+from replay import Sent
 
 FRAMINGS = ("chunked", "length", "close")
 
@@ -111,40 +110,3 @@ def reset(connection: socket.socket) -> None:
     """Ends a connection by RST. Where systems let it overtake what was sent (Linux does not), text may be missing."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     os.close(connection.detach())
-
-
-class Recorded:
-    """What a recorded host answers to each request, as often as it is asked; its stream is said by a function.
-
-    Attributes:
-        stream: the body of the streamed answer; spaces that some hosts send by the thousand are fewer here.
-        kind: its Content-Type.
-        answers: the other answers, as they go over the wire, by method and path.
-    """
-
-    def __init__(self, name: str, say: Answer) -> None:
-        self.answers: Dict[Tuple[str, str], bytes] = {}
-        self.stream, self.kind = b"", ""
-        self.say = say
-        for one in load(name):
-            asked, response = (one["request"]["method"], one["request"]["path"]), one["response"]
-            headers = {name.lower(): value for name, value in response["headers"]}
-            body = b"".join(map(_bytes, response["chunks"])).replace(b" " * 4096, b" " * 16)
-            kind = headers.get("content-type", "")
-            if not self.stream and (
-                kind.startswith(("text/event-stream", "application/jsonl")) or "/events" in asked[1]
-            ):
-                self.stream, self.kind, self._stream_path = body, kind, asked[1]
-            elif asked not in self.answers:
-                kept = [f"{name}: {headers[name]}" for name in ("content-type", "location") if name in headers]
-                self.answers[asked] = whole(body, response["status"], *kept)
-
-    def __call__(self, connection: socket.socket, sent: Sent) -> Optional[bool]:
-        if (sent.method, sent.path) == ("POST", self._stream_path):
-            return self.say(connection, sent)
-        connection.sendall(self.answers.get((sent.method, sent.path)) or whole(b"", 200))
-        return True
-
-
-def _bytes(chunk: Any) -> bytes:
-    return base64.b64decode(chunk["base64"]) if isinstance(chunk, dict) else chunk.encode()

@@ -9,7 +9,8 @@ from base64 import b64decode, b64encode
 from typing import Any, Callable, Dict, Optional, Set
 from urllib.parse import quote, quote_plus
 
-from every_host import is_stream, other_answer
+from every_host import other_answer
+from protocols import is_question
 from raw_host import RawHost, head, whole
 from replay import Sent
 
@@ -114,7 +115,7 @@ def answering(say: Callable[[str], Optional[bytes]], at: str, turn: int = 0, coo
     """A host that does what is said at the first request, or at that for the stream."""
 
     def answer(connection: socket.socket, sent: Sent) -> bool:
-        if at == "stream" and not is_stream(sent):
+        if at == "stream" and not is_question(sent):
             connection.sendall(other_answer(sent, cookie=cookie))
             return True
         said = say(repeated(sent, turn))

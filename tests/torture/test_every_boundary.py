@@ -5,29 +5,24 @@ import threading
 from typing import Any, List
 
 from raw_host import FRAMINGS, RawHost, head, piece
-from streams import NAMES, Tried, find, tried
+from streams import NAMES, Stream, Tried, jobs, outcome, tried
 
 
-class Waiting:
+class Waiting(Stream):
     """A host that sends its stream in pieces, and the next one when the client has all that came before."""
 
     def __init__(self, name: str) -> None:
+        super().__init__(name, self._say)
         self.framing = FRAMINGS[0]
         self.pieces: List[bytes] = []
         self._came: List[str] = []
         self._has_come = threading.Condition()
-        self.stream = find(name, self._say)
-        self.text, self.end = (
-            "".join(self.stream.expected(self.stream.body)[0]),
-            self.stream.expected(self.stream.body)[1],
-        )
 
     def _say(self, connection: socket.socket, _: Any) -> Any:
-        framing = self.framing  # the client may be at the next one before this ends
-        connection.sendall(head(framing, len(self.stream.body), self.stream.kind))
+        connection.sendall(head(self.framing, len(self.stream), self.kind))
         sent, came = b"", self._came
         for part in self.pieces:
-            whole_by_now = len("".join(self.stream.expected(sent)[0]))
+            whole_by_now = len(self.text_of(sent))
             with self._has_come:
                 if not self._has_come.wait_for(lambda: len("".join(came)) >= whole_by_now, timeout=10):
                     return False
@@ -39,10 +34,10 @@ class Waiting:
     def problems(self, url: str) -> List[str]:
         """How a completion comes to something else than the stream has."""
         self._came = []
-        came, error = self.stream.outcome(map(self._note, self.stream.ask(url)))
-        if ("".join(came), error) == (self.text, self.end):
+        came, error = outcome(map(self._note, self.begin(url)))
+        if ("".join(came), error) == (self.text, self.expected(self.stream)[1]):
             return []
-        return [f"{self.stream.name}, {len(self.pieces[0])}, {self.framing}: {came}, {error}"]
+        return [f"{self.recording}, {len(self.pieces[0])}, {self.framing}: {came}, {error}"]
 
     def _note(self, token: str) -> str:
         with self._has_come:
@@ -53,13 +48,11 @@ class Waiting:
 
 def halve(name: str, places: range) -> Tried:
     """Sends a stream in two pieces, cut at each of these places."""
-    waiting = Waiting(name)
-    body = waiting.stream.body
-    problems = []
-    with RawHost(waiting.stream.host) as host:
+    waiting, problems = Waiting(name), []
+    with RawHost(waiting) as host:
         for place in places:
             waiting.framing = FRAMINGS[place % 3]
-            waiting.pieces = [part for part in (body[:place], body[place:]) if part]
+            waiting.pieces = [part for part in (waiting.stream[:place], waiting.stream[place:]) if part]
             problems += waiting.problems(host.url)
     return len(places), problems
 
@@ -68,14 +61,13 @@ def spell(name: str, framing: str) -> Tried:
     """Sends a stream byte by byte."""
     waiting = Waiting(name)
     waiting.framing = framing
-    waiting.pieces = [bytes([byte]) for byte in waiting.stream.body]
-    with RawHost(waiting.stream.host) as host:
+    waiting.pieces = [bytes([byte]) for byte in waiting.stream]
+    with RawHost(waiting) as host:
         return 1, waiting.problems(host.url)
 
 
 def test_two_pieces(every: int) -> None:
-    jobs = [job for name in NAMES for job in Waiting(name).stream.jobs(every)]
-    assert tried(halve, jobs) > 25_000 / every
+    assert tried(halve, jobs(every)) > 25_000 / every
 
 
 def test_single_bytes() -> None:

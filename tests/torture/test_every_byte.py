@@ -6,32 +6,32 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, List
 
 import pytest
+from protocols import PROTOCOLS, Outcome
 from raw_host import FRAMINGS, RawHost, head, piece, reset, whole
 from replay import load
-from streams import NAMES, Outcome, Stream, Tried, find, tried
+from streams import Stream, Tried, jobs, outcome, tried
 
 from g4f_legacy.errors import RequestFailedError, ResponseFormatError
 
 ENDS = ("FIN", "RST")
-IN_EVERY_FRAMING = ("h2o/hello", "open_assistant/hello", "openai/stream", "gemini", "hugging_chat/hello")
+IN_EVERY_FRAMING = [one.recording for one in PROTOCOLS.values()]
 """These are cut after each byte in all framings, by both ends in turn; the others in one of the framings, in turn."""
 
 
-class Cutting:
+class Cutting(Stream):
     """A host that cuts its stream after `place` bytes, in the `way` of the moment."""
 
     def __init__(self, name: str) -> None:
+        super().__init__(name, self._say)
         self.place, self.way = 0, ("close", "FIN")
-        self.stream = find(name, self._say)
-        if self.stream.protocol == "open_assistant":
-            _let_recover(self.stream)
+        if self.name == "OpenAssistant":
+            self._let_recover()
 
     def _say(self, connection: socket.socket, _: Any) -> None:
         framing, end = self.way
-        body = self.stream.body
-        connection.sendall(head(framing, len(body) + 1, self.stream.kind))
+        connection.sendall(head(framing, len(self.stream) + 1, self.kind))
         if self.place:
-            connection.sendall(piece(body[: self.place], framing))
+            connection.sendall(piece(self.stream[: self.place], framing))
         if end == "RST":
             reset(connection)
         elif end == "silence":
@@ -39,34 +39,31 @@ class Cutting:
 
     def problems(self, url: str, **options: Any) -> List[str]:
         """How a completion comes to something else than it should."""
-        came, error = self.stream.outcome(self.stream.ask(url, **options))
-        tokens, kind = self._expected()
+        came, error = outcome(self.begin(url, **options))
+        tokens, kind = self._instead()
         if ("".join(came), error) == ("".join(tokens), kind):
             return []
-        return [f"{self.stream.name} at {self.place}, {self.way}: {came, error} instead of {tokens, kind}"]
+        return [f"{self.recording} at {self.place}, {self.way}: {came, error} instead of {tokens, kind}"]
 
-    def _expected(self) -> Outcome:
-        part = self.stream.body[: self.place]
-        tokens, error = self.stream.expected(part, takes_rest=self.way == ("close", "FIN"))
-        if self.stream.protocol == "open_assistant":  # the message itself has all that the events lack
-            all_tokens, end = self.stream.expected(self.stream.body)
+    def _instead(self) -> Outcome:
+        tokens, error = self.expected(self.stream[: self.place], takes_rest=self.way == ("close", "FIN"))
+        if self.name == "OpenAssistant":  # the message itself has all that the events lack
+            all_tokens, end = self.expected(self.stream)
             return (tokens, end) if end else (all_tokens, None)
         return tokens, error
 
-
-def _let_recover(stream: Stream) -> None:
-    tokens, error = stream.expected(stream.body)
-    message = {"state": "aborted_by_worker" if error else "complete", "content": "".join(tokens)}
-    events = next(one["request"]["path"] for one in load(stream.name) if "/events" in one["request"]["path"])
-    answers: Any = stream.host
-    answers.answers["GET", events.replace("/events", "/message")] = whole(json.dumps(message).encode())
+    def _let_recover(self) -> None:
+        tokens, error = self.expected(self.stream)
+        message = {"state": "aborted_by_worker" if error else "complete", "content": "".join(tokens)}
+        events = next(one["request"]["path"] for one in load(self.recording) if "/events" in one["request"]["path"])
+        self.answers["GET", events.replace("/events", "/message")] = whole(json.dumps(message).encode())
 
 
 def cut(name: str, places: range) -> Tried:
     """Cuts a stream after each of these places."""
     cutting = Cutting(name)
     count, problems = 0, []
-    with RawHost(cutting.stream.host) as host:
+    with RawHost(cutting) as host:
         for cutting.place in places:
             ways = [(framing, ENDS[(cutting.place + number) % 2]) for number, framing in enumerate(FRAMINGS)]
             for cutting.way in ways if name in IN_EVERY_FRAMING else [ways[cutting.place % 3]]:
@@ -76,8 +73,7 @@ def cut(name: str, places: range) -> Tried:
 
 
 def test_cut_streams(every: int) -> None:
-    jobs = [job for name in NAMES for job in Cutting(name).stream.jobs(every)]
-    assert tried(cut, jobs) > 50_000 / every
+    assert tried(cut, jobs(every)) > 50_000 / every
 
 
 @pytest.mark.parametrize("name", IN_EVERY_FRAMING)
@@ -85,33 +81,32 @@ def test_streams_that_fall_silent(name: str) -> None:
     def stall(place: int, framing: str) -> List[str]:
         cutting = Cutting(name)
         cutting.place, cutting.way = place, (framing, "silence")
-        with RawHost(cutting.stream.host) as host:
+        with RawHost(cutting) as host:
             return cutting.problems(host.url, timeout=(9, 0.5))
 
-    length = len(find(name, lambda *_: None).body)
+    length = len(Stream(name).stream)
     with ThreadPoolExecutor(15) as threads:
         for framing in FRAMINGS:
             for problems in threads.map(stall, range(0, length, length // 14), [framing] * 15):
                 assert problems == []
 
 
-class CuttingBefore:
+class CuttingBefore(Stream):
     """A host that ends the connection after `place` bytes of its answer to one of the requests before the stream."""
 
     def __init__(self, name: str, number: int) -> None:
+        super().__init__(name, self._say)
         self.place, self.end = 0, "FIN"
-        self.stream = find(name, self._say)
-        recorded: Any = self.stream.host
-        self._cut_path, self.cut = list(recorded.answers.items())[number]
+        self._cut_path, self.cut = list(self.answers.items())[number]
 
     def __call__(self, connection: socket.socket, sent: Any) -> Any:
         if (sent.method, sent.path) != self._cut_path:
-            return self.stream.host(connection, sent)
+            return super().__call__(connection, sent)
         connection.sendall(self.cut[: self.place])
         return reset(connection) if self.end == "RST" else None
 
     def _say(self, connection: socket.socket, _: Any) -> bool:
-        connection.sendall(whole(self.stream.body, 200, f"Content-Type: {self.stream.kind}"))
+        connection.sendall(whole(self.stream, 200, f"Content-Type: {self.kind}"))
         return True
 
 
@@ -123,8 +118,8 @@ def cut_before(name: str, number: int, every: int) -> Tried:
         for cutting.place in range(0, len(cutting.cut), every):
             for cutting.end in ("FIN", "RST"):
                 count += 1
-                came, error = cutting.stream.outcome(cutting.stream.ask(host.url, session=None))
-                is_whole = ("".join(came), error) == ("".join(cutting.stream.expected(cutting.stream.body)[0]), None)
+                came, error = outcome(cutting.begin(host.url, session=None))
+                is_whole = ("".join(came), error) == (cutting.text, None)
                 if not (is_whole or came == [] and error in (RequestFailedError, ResponseFormatError)):
                     problems.append(f"{name}, {number} at {cutting.place}, {cutting.end}: {came}, {error}")
     return count, problems

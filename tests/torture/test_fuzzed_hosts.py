@@ -9,7 +9,7 @@ import time
 from typing import Any, Iterator, List, Tuple
 
 import pytest
-from protocols import PROTOCOLS, Answers, ask
+from protocols import ANSWERS, Recorded, ask, is_question
 from raw_host import RawHost, head, piece, whole
 from replay import Sent
 
@@ -82,11 +82,10 @@ def outcome(name: str, stream: bool, answer: Any) -> Tuple[str, Any]:
     return text, error
 
 
-def saying(answers: Answers, said: bytes, framing: str) -> Any:
+def saying(answers: Recorded, said: bytes, framing: str) -> Any:
     def answer(connection: socket.socket, sent: Sent) -> bool:
-        if not answers.has_text(sent):
-            connection.sendall(whole(answers.to(sent)))
-            return True
+        if not is_question(sent):
+            return bool(answers(connection, sent))
         end = piece(b"", framing) if framing == "chunked" else b""
         connection.sendall(head(framing, len(said), answers.kind) + (piece(said, framing) if said else b"") + end)
         return False
@@ -94,7 +93,7 @@ def saying(answers: Answers, said: bytes, framing: str) -> Any:
     return answer
 
 
-def kinds_of_documents(answers: Answers) -> List[Tuple[int, int, Any]]:
+def kinds_of_documents(answers: Recorded) -> List[Tuple[int, int, Any]]:
     """One object of the stream for each set of keys, and the last two."""
     found = {}
     spans = answers.documents()
@@ -105,14 +104,14 @@ def kinds_of_documents(answers: Answers) -> List[Tuple[int, int, Any]]:
     return list(found.values())
 
 
-@pytest.mark.parametrize("name", PROTOCOLS)
+@pytest.mark.parametrize("name", ANSWERS)
 def test_a_wrong_value_at_each_key_of_a_stream(name: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "g4f_legacy")  # what is logged is written out, too
-    answers, chance, protocol = Answers(name), random.Random(name), PROTOCOLS[name]
+    answers, chance, protocol = Recorded(name), random.Random(name), ANSWERS[name]
     for begin, end, document in kinds_of_documents(answers):
         before = answers.text_of(answers.stream[: answers.stream.rfind(b"\n", 0, begin) + 1])
         for path in paths(document):
-            is_read = not path or not {key for key in path if isinstance(key, str)} - set(protocol.reads.split())
+            is_read = not path or not {key for key in path if isinstance(key, str)} - set(protocol.keys.split())
             for wrong in chance.sample(WRONG, 5 if is_read else 1):
                 said = answers.stream[:begin] + with_wrong(document, path, wrong) + answers.stream[end:]
                 way = chance.choice(protocol.ways)
@@ -125,8 +124,8 @@ def test_a_wrong_value_at_each_key_of_a_stream(name: str, caplog: pytest.LogCapt
 @pytest.mark.parametrize("name", ["H2o", "OpenAssistant", "HuggingChat"])
 def test_a_wrong_value_at_each_key_on_the_way(name: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "g4f_legacy")
-    answers, chance = Answers(name), random.Random(name)
-    for asked, wire in answers.others.items():
+    answers, chance = Recorded(name), random.Random(name)
+    for asked, wire in answers.answers.items():
         body = wire.partition(b"\r\n\r\n")[2]
         document = json.loads(body) if body.startswith((b"{", b"[")) else {}
         for path in paths(document):
@@ -142,9 +141,9 @@ def test_a_wrong_value_at_each_key_on_the_way(name: str, caplog: pytest.LogCaptu
                 assert (text, error) == (answers.text, None) if error is None else text == ""
 
 
-@pytest.mark.parametrize("name", PROTOCOLS)
+@pytest.mark.parametrize("name", ANSWERS)
 def test_random_bytes_in_a_stream(name: str) -> None:
-    answers, chance = Answers(name), random.Random(name)
+    answers, chance = Recorded(name), random.Random(name)
     for _ in range(50):
         said = bytearray(answers.stream)
         at = first = chance.randrange(len(said))
@@ -153,19 +152,19 @@ def test_random_bytes_in_a_stream(name: str) -> None:
             said[at : at + chance.choice([0, 1, 50])] = instead
             at = chance.randrange(first, len(said) + 1)
         framing = chance.choice(["chunked", "length", "close"])
-        text, _ = outcome(name, chance.choice(PROTOCOLS[name].ways), saying(answers, bytes(said), framing))
+        text, _ = outcome(name, chance.choice(ANSWERS[name].ways), saying(answers, bytes(said), framing))
         assert text.startswith(answers.text_of(answers.stream[:first]))
 
 
-@pytest.mark.parametrize("name", PROTOCOLS)
+@pytest.mark.parametrize("name", ANSWERS)
 def test_random_bytes_on_the_wire(name: str) -> None:
     """The status, the headers and the framing may be meant as well."""
-    answers, chance = Answers(name), random.Random(name)
+    answers, chance = Recorded(name), random.Random(name)
 
     def answer(connection: socket.socket, sent: Sent) -> bool:
         said = answers.to(sent)
         wire = bytearray(head("chunked", kind=answers.kind) + piece(said, "chunked") * bool(said) + b"0\r\n\r\n")
-        if chance.random() < (0.8 if answers.has_text(sent) else 0.1):
+        if chance.random() < (0.8 if is_question(sent) else 0.1):
             for _ in range(chance.randrange(1, 4)):
                 at = chance.randrange(chance.choice([20, 120, len(wire)]))
                 wire[at : at + chance.choice([0, 1, 5])] = chance.choice([*RANDOM, bytes([chance.randrange(256)])])
@@ -173,5 +172,5 @@ def test_random_bytes_on_the_wire(name: str) -> None:
         return False
 
     for _ in range(40):
-        text, error = outcome(name, chance.choice(PROTOCOLS[name].ways), answer)
+        text, error = outcome(name, chance.choice(ANSWERS[name].ways), answer)
         assert error is None or isinstance(error, ProviderError)

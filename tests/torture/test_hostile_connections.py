@@ -1,5 +1,4 @@
 import gzip
-import json
 import socket
 import threading
 import time
@@ -8,7 +7,7 @@ import zlib
 from typing import Callable, Dict, Tuple
 
 import pytest
-from protocols import ask
+from protocols import PROTOCOLS, ask
 from raw_host import RawHost, head, piece, whole
 from replay import Sent
 
@@ -16,8 +15,7 @@ from g4f_legacy.errors import ProviderError, RequestFailedError
 
 
 def events(text: str) -> bytes:
-    choice = {"index": 0, "delta": {"content": text}, "finish_reason": "stop"}
-    return b"data: %s\n\ndata: [DONE]\n\n" % json.dumps({"choices": [choice]}).encode()
+    return b"".join(PROTOCOLS["OpenAI"].events(text)) + b"data: [DONE]\n\n"
 
 
 @pytest.mark.parametrize("code", [101, 102, 103])

@@ -4,7 +4,7 @@ import tracemalloc
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 import pytest
-from protocols import PROTOCOLS, Answers, ask
+from protocols import ANSWERS, Recorded, ask, is_question
 from raw_host import RawHost, head, whole
 from replay import Sent
 
@@ -14,9 +14,9 @@ from g4f_legacy.errors import RequestFailedError, ResponseFormatError, StreamInt
 MEBIBYTE = 1024 * 1024
 
 
-@pytest.mark.parametrize("name, stream", [(name, way) for name, one in PROTOCOLS.items() for way in one.ways])
+@pytest.mark.parametrize("name, stream", [(name, way) for name, one in ANSWERS.items() for way in one.ways])
 def test_the_longest_object(name: str, stream: bool) -> None:
-    answers = Answers(name)
+    answers = Recorded(name)
     said, (begin, end) = (
         answers.stream,
         answers.documents()[-2 if name == "HuggingChat" else -1],
@@ -33,11 +33,11 @@ def test_the_longest_object(name: str, stream: bool) -> None:
             assert (text, raised) == (answers.text, None)
 
 
-def saying(answers: Answers, said: bytes) -> Callable[[socket.socket, Sent], bool]:
+def saying(answers: Recorded, said: bytes) -> Callable[[socket.socket, Sent], bool]:
     """A host that says this for the text, and to everything else what it should."""
 
     def answer(connection: socket.socket, sent: Sent) -> bool:
-        connection.sendall(whole(said if answers.has_text(sent) else answers.to(sent)))
+        connection.sendall(whole(said if is_question(sent) else answers.to(sent)))
         return True
 
     return answer
@@ -62,11 +62,11 @@ FLOODS: Dict[str, Tuple[bytes, bytes]] = {
 }
 
 
-@pytest.mark.parametrize("name", PROTOCOLS)
+@pytest.mark.parametrize("name", ANSWERS)
 @pytest.mark.parametrize("first, more", FLOODS.values(), ids=FLOODS)
 def test_a_flood_is_left_before_it_fills_the_memory(first: bytes, more: bytes, name: str, memory: Any) -> None:
-    answers = Answers(name)
-    for where in (answers.has_text, lambda _: True):
+    answers = Recorded(name)
+    for where in (is_question, lambda _: True):
         heard_all: List[Sent] = []
 
         def answer(connection: socket.socket, sent: Sent) -> bool:
@@ -81,10 +81,10 @@ def test_a_flood_is_left_before_it_fills_the_memory(first: bytes, more: bytes, n
 
         began = time.monotonic()
         with RawHost(answer) as host:
-            text, raised = ask(name, host.url, PROTOCOLS[name].ways[0])
+            text, raised = ask(name, host.url, ANSWERS[name].ways[0])
         assert text == "" and isinstance(raised, (ResponseFormatError, RequestFailedError, StreamInterruptedError))
         assert heard_all == [] and time.monotonic() - began < 30
-        is_document = answers.kind == "application/json" or where != answers.has_text
+        is_document = answers.kind == "application/json" or where != is_question
         assert memory() < (2.5 * body.LARGEST if is_document else 6 * sse.LONGEST)
 
 
@@ -111,17 +111,17 @@ BESIDE = {
 }
 
 
-@pytest.mark.parametrize("name", PROTOCOLS)
+@pytest.mark.parametrize("name", ANSWERS)
 @pytest.mark.parametrize("between", BESIDE.values(), ids=BESIDE)
 def test_what_means_nothing_takes_no_memory(between: bytes, name: str, memory: Any) -> None:
-    answers = Answers(name)
+    answers = Recorded(name)
     if answers.kind in ("application/json", "application/jsonl") and between.strip():
         between = b" " * 1022 + b"\r\n"
     begin = answers.documents()[-1][0]
     line = answers.stream.rfind(b"\n", 0, begin) + 1
 
     def answer(connection: socket.socket, sent: Sent) -> bool:
-        if not answers.has_text(sent):
+        if not is_question(sent):
             connection.sendall(whole(answers.to(sent)))
             return True
         connection.sendall(head("close") + answers.stream[:line])
@@ -131,5 +131,5 @@ def test_what_means_nothing_takes_no_memory(between: bytes, name: str, memory: A
         return False
 
     with RawHost(answer) as host:
-        assert ask(name, host.url, PROTOCOLS[name].ways[-1]) == (answers.text, None)
+        assert ask(name, host.url, ANSWERS[name].ways[-1]) == (answers.text, None)
     assert memory() < (3 * body.LARGEST if answers.kind == "application/json" else 4 * sse.LONGEST)

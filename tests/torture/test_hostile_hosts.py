@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 import pytest
 import requests
-from protocols import PROTOCOLS, Answers, ask
+from protocols import ANSWERS, Recorded, ask, is_question
 from raw_host import RawHost, whole
 from replay import Sent
 
@@ -96,11 +96,11 @@ SAID: Dict[str, Tuple[Callable[[bytes], bytes], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", PROTOCOLS)
+@pytest.mark.parametrize("name", ANSWERS)
 @pytest.mark.parametrize("say, error", SAID.values(), ids=SAID)
 def test_the_answer_is_another_than_it_should_be(say: Callable[[bytes], bytes], error: Any, name: str) -> None:
-    answers, ways = Answers(name), PROTOCOLS[name].ways
-    for where, stream in ((answers.has_text, ways[0]), (lambda _: True, ways[-1])):
+    answers, ways = Recorded(name), ANSWERS[name].ways
+    for where, stream in ((is_question, ways[0]), (lambda _: True, ways[-1])):
 
         def answer(connection: socket.socket, sent: Sent) -> bool:
             is_spoiled = where(sent)
@@ -112,7 +112,7 @@ def test_the_answer_is_another_than_it_should_be(say: Callable[[bytes], bytes], 
         if error is None or error is CUT and raised is None:
             assert (text, raised) == (answers.text, None)
         else:
-            assert isinstance(raised, error if where == answers.has_text else ProviderError)
+            assert isinstance(raised, error if where == is_question else ProviderError)
             assert answers.text.startswith(text) and (error is CUT or not text)
 
 
@@ -182,12 +182,11 @@ IDS += ["\ud800", "Привет 👋", "x" * 50_000, ":80", "@evil"]
 @pytest.mark.parametrize("name", ["H2o", "OpenAssistant", "HuggingChat"])
 @pytest.mark.parametrize("one", [*IDS, "", ".", ".."])
 def test_an_id_of_the_hosts_does_not_leave_its_place(one: str, name: str) -> None:
-    answers = Answers(name)
+    answers = Recorded(name)
 
     def answer(connection: socket.socket, sent: Sent) -> bool:
         made = {"conversationId": one, "id": one, "messages": [{"id": one}], "state": "complete", "content": "Hello"}
-        is_stream = sent.method == "POST" and sent.path.startswith(("/conversation/", "/api/chat/events"))
-        connection.sendall(whole(answers.stream if is_stream else json.dumps(made).encode()))
+        connection.sendall(whole(answers.stream if is_question(sent) else json.dumps(made).encode()))
         return True
 
     with RawHost(answer) as host:
@@ -220,7 +219,7 @@ def places(sent: Sent) -> List[bytes]:
 )
 @pytest.mark.parametrize("name", ["H2o", "OpenAssistant", "HuggingChat"])
 def test_a_cookie_for_elsewhere_goes_nowhere(name: str, attributes: str) -> None:
-    answers, session = Answers(name), requests.Session()
+    answers, session = Recorded(name), requests.Session()
 
     def answer(connection: socket.socket, sent: Sent) -> bool:
         headers = (f"Content-Type: {answers.kind}", "Set-Cookie: own=1; Path=/", f"Set-Cookie: evil=1; {attributes}")

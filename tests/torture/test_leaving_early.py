@@ -9,7 +9,8 @@ import time
 from typing import Any, AsyncIterator, Awaitable, Callable, Dict, Generator, Iterator, List, Optional, Tuple
 
 import pytest
-from waiting_host import PROTOCOLS, SOON, WAYS, WaitingHost, leave_task, started
+from protocols import KEY, PROTOCOLS
+from waiting_host import SOON, WAYS, WaitingHost, leave_task, started
 
 from g4f_legacy.aio import AsyncCompletion
 
@@ -130,7 +131,7 @@ import asyncio, sys, threading, time
 from g4f_legacy import Provider
 provider = getattr(Provider, sys.argv[1])
 asked = [{"role": "user", "content": "hello"}]
-options = {"base_url": sys.argv[2], "auth": sys.argv[3] or None}
+options = {"base_url": sys.argv[2], "auth": sys.argv[3]}
 """
 LOOP = """
 for token in provider.create_completion("tiny", asked, True, **options):
@@ -168,8 +169,8 @@ came.wait(20)
 """
 INTERRUPTED = (-signal.SIGINT, "KeyboardInterrupt")
 
-# What a process runs (flags are those of `ask`), what it prints before it is interrupted (None: it ends by itself), and
-# its end: the exit code, and the last line on stderr.
+# What a process runs, or the command; what it prints before it is interrupted (None: it ends by itself); and its end:
+# the exit code, and the last line on stderr.
 PROCESSES: Dict[str, Tuple[str, Optional[str], Tuple[int, str]]] = {
     "interrupt between tokens": (LOOP, "one\ntwo\n", INTERRUPTED),
     "interrupt that is caught": (CAUGHT, "one\ntwo\n", (0, "")),
@@ -177,26 +178,25 @@ PROCESSES: Dict[str, Tuple[str, Optional[str], Tuple[int, str]]] = {
     "interrupt with the generator held": (f"{HELD}time.sleep(60)", "one\n", INTERRUPTED),
     "interrupt before the text is whole": (WHOLE, "", INTERRUPTED),
     "interrupt asyncio": (ASYNC, "one\ntwo\n", INTERRUPTED),
-    "interrupt ask": ("--model=tiny", "onetwo", (130, "")),
-    "interrupt ask --no-stream": ("--model=tiny --no-stream", "", (130, "")),
+    "interrupt ask": ("ask", "onetwo", (130, "")),
+    "interrupt ask --no-stream": ("ask --no-stream", "", (130, "")),
     "sys.exit": (f"{LOOP}    sys.exit(3)", None, (3, "")),
     "exception with the generator held": (f"{HELD}1 / 0", None, (1, "ZeroDivisionError: division by zero")),
     "end with the generator held": (HELD, None, (0, "")),
     "end with a daemon thread": (THREAD, None, (0, "")),
 }
 
-# All of them by all providers would take long, and what is left to the process is the same in all of them.
-BY_ALL = ("interrupt that is caught", "interrupt ask")
-CASES = [(host, name) for name in PROCESSES for host in (PROTOCOLS if name in BY_ALL else ["H2o", "OpenAI"])]
+# All of them by all providers would take long, and the way to the clean-up is the same in all of them.
+CASES = [("H2o", name) for name in PROCESSES]
+CASES += [(host, "interrupt that is caught") for host in PROTOCOLS if host != "H2o"]
+CASES += [("OpenAI", name) for name in ("interrupt between tokens", "interrupt ask", "end with the generator held")]
 
 
 @pytest.mark.parametrize("host, name", CASES, ids=map("-".join, CASES), indirect=["host"])
 def test_a_process(name: str, host: WaitingHost) -> None:
     what, until, end = PROCESSES[name]
-    url, auth = host.options["base_url"], host.protocol.auth
-    is_ask = what.startswith("--")
-    flags = [*what.split(), f"--provider={host.name}", f"--base-url={url}", *([f"--auth={auth}"] if auth else [])]
-    command = ["-m", "g4f_legacy", "ask", *flags, "hello"] if is_ask else ["-c", BEGIN + what, host.name, url, auth]
+    is_ask = what.startswith("ask")
+    command = host.asking(*what.split()[1:]) if is_ask else ["-c", BEGIN + what, host.name, host.base_url, KEY]
     with started(command, subprocess.DEVNULL if is_ask else subprocess.PIPE) as process:
         if until is not None:
             assert process.stdout and process.stdout.read(len(until)) == until

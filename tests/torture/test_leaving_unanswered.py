@@ -6,18 +6,17 @@ import time
 from typing import Any, Iterator
 
 import pytest
-from waiting_host import PROTOCOLS, SOON, WAYS, WaitingHost, leave_task, started
+from protocols import PROTOCOLS, QUESTION
+from waiting_host import SOON, WAYS, WaitingHost, leave_task, started
 
 from g4f_legacy.aio import AsyncCompletion
 
-_QUESTION = "^POST /(conversation/[^/]+$|api/chat/events|v1)"
-
 # The provider, which request is not answered, and whether there is something to clean up.
 UNANSWERED = {
-    **{f"{name}, the question": (name, _QUESTION, True) for name in PROTOCOLS},
-    "H2o, the first request": ("H2o", "^GET /$", False),
-    "HuggingChat, the first request": ("HuggingChat", "^POST /conversation$", False),
-    "OpenAssistant, the first request": ("OpenAssistant", "^POST /api/chat$", False),
+    **{f"{name}, the question": (name, QUESTION, True) for name in PROTOCOLS},
+    "H2o, the first request": ("H2o", "GET /", False),
+    "HuggingChat, the first request": ("HuggingChat", "POST /conversation", False),
+    "OpenAssistant, the first request": ("OpenAssistant", "POST /api/chat", False),
     "OpenAI, the rest of a whole answer": ("OpenAI", "", False),
 }
 
@@ -43,8 +42,7 @@ OF_TWO = {name: one for name, one in UNANSWERED.items() if one[0] in ("H2o", "Op
 
 @pytest.mark.parametrize("host", OF_TWO.values(), ids=OF_TWO, indirect=True)
 def test_an_interrupt(host: WaitingHost) -> None:
-    ask = ["ask", "--no-stream", "--model=tiny", f"--provider={host.name}", f"--base-url={host.options['base_url']}"]
-    with started(["-m", "g4f_legacy", *ask, "hello"], subprocess.DEVNULL) as process:
+    with started(host.asking("--no-stream"), subprocess.DEVNULL) as process:
         assert host.waits.wait(SOON * 4)
         time.sleep(0.05)  # until it waits, too
         process.send_signal(signal.SIGINT)

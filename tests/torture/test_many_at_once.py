@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
-from every_host import base_url, is_stream, mark_of, other_answer, provider_of, stream
+from every_host import base_url, other_answer, provider_of
+from protocols import PROTOCOLS, is_question
 from raw_host import RawHost, head, piece, whole
 from replay import Sent
 
@@ -45,13 +46,17 @@ def ask(number: int, url: str) -> Any:
     return ChatCompletion.create("some", messages, NAMES[number % len(NAMES)], stream=True, **options(number, url))
 
 
+def mark_of(sent: Sent) -> str:
+    return str(sent.headers.get("x-mark"))
+
+
 def is_mixed(sent: Sent) -> bool:
     """Whether a request lacks something of its completion's, or has something of another's."""
-    mark = str(mark_of(sent))
+    mark = mark_of(sent)
     cookie, login = sent.headers.get("cookie", ""), sent.headers.get("authorization", "")
     token = {"HuggingChat": "hf-chat=", "OpenAssistant": "next-auth.session-token="}.get(provider_of(sent))
     expected = [f"mine={mark}" in cookie, f"{token}{mark}" in cookie if token else login == f"Bearer {mark}"]
-    if is_stream(sent) and provider_of(sent) in ("H2o", "OpenAI"):
+    if is_question(sent) and provider_of(sent) in ("H2o", "OpenAI"):
         expected += [f'"temperature": {int(mark[5:]) / 1000}' in sent.body, mark in sent.body]
     marks = set(re.findall(r"mark-\d{4}", f"{sent}"))
     return marks != {mark} or not all(expected)
@@ -61,11 +66,11 @@ def test_at_once() -> None:
     together = threading.Barrier(AT_ONCE)
 
     def answer(connection: socket.socket, sent: Sent) -> bool:
-        mark = str(mark_of(sent))
-        if not is_stream(sent):
+        mark = mark_of(sent)
+        if not is_question(sent):
             connection.sendall(other_answer(sent, mark))
             return True
-        words = stream(provider_of(sent), [f"{mark} "] * 5)
+        words = PROTOCOLS[provider_of(sent)].events(*[f"{mark} "] * 5)
         connection.sendall(head("chunked") + piece(words[0], "chunked"))
         together.wait(60)  # all the streams are open now
         connection.sendall(b"".join(piece(word, "chunked") for word in [*words[1:], b""]))
@@ -75,7 +80,7 @@ def test_at_once() -> None:
         texts = list(threads.map(lambda number: "".join(ask(number, host.url)), range(AT_ONCE)))
     assert texts == [f"mark-{number:04} " * 5 for number in range(AT_ONCE)]
     assert [sent for sent in host.sent if is_mixed(sent)] == []
-    assert sum(map(is_stream, host.sent)) == AT_ONCE and host.connections >= AT_ONCE
+    assert sum(map(is_question, host.sent)) == AT_ONCE and host.connections >= AT_ONCE
 
 
 def figures() -> Dict[str, int]:
@@ -94,14 +99,14 @@ def test_in_a_row() -> None:
 
     def answer(connection: socket.socket, sent: Sent) -> bool:
         host.sent.clear()
-        end = ends[int(str(mark_of(sent))[5:]) % len(ends)]
-        if not is_stream(sent):
-            connection.sendall(other_answer(sent, str(mark_of(sent))))
+        end = ends[int(mark_of(sent)[5:]) % len(ends)]
+        if not is_question(sent):
+            connection.sendall(other_answer(sent, mark_of(sent)))
             return True
         if end == "refused":
             connection.sendall(whole(b'{"message": "No"}', 400))
             return True
-        words = stream(provider_of(sent), ["Hello "] * 5)
+        words = PROTOCOLS[provider_of(sent)].events(*["Hello "] * 5)
         connection.sendall(head("chunked") + b"".join(piece(word, "chunked") for word in words[:3]))
         if end == "cut":
             return False
@@ -174,12 +179,12 @@ def test_another_process(way: str, provider: str, tmp_path: Path) -> None:
     spoken: List[Any] = []
 
     def answer(connection: socket.socket, sent: Sent) -> bool:
-        mark = str(mark_of(sent))
+        mark = mark_of(sent)
         spoken.append((connection.getpeername(), mark, sent))
-        if not is_stream(sent):
+        if not is_question(sent):
             connection.sendall(other_answer(sent, mark))
             return True
-        words = stream(provider, [f"{mark} "] * 3)
+        words = PROTOCOLS[provider].events(*[f"{mark} "] * 3)
         connection.sendall(head("chunked"))
         for word in [*words, b""]:
             connection.sendall(piece(word, "chunked"))
@@ -196,7 +201,7 @@ def test_another_process(way: str, provider: str, tmp_path: Path) -> None:
     for peer, mark, _ in spoken:
         owners.setdefault(peer, set()).add(mark)
     assert sorted(map(sorted, owners.values())) == [["child"], ["child"], ["parent"]]
-    streams = [mark for _, mark, sent in spoken if is_stream(sent)]
+    streams = [mark for _, mark, sent in spoken if is_question(sent)]
     assert not any(sent.path.endswith("/stop-generating") for _, _, sent in spoken)
     assert streams == ["parent", "child", "child", "parent", "child", "child", "parent"]
 
@@ -236,8 +241,8 @@ def test_a_fork_while_a_thread_asks_for_the_models(tmp_path: Path) -> None:
     listing = tmp_path / "listing"
 
     def answer(connection: socket.socket, sent: Sent) -> bool:
-        if is_stream(sent):
-            connection.sendall(head("close") + b"".join(stream("OpenAI", ["Hello"])))
+        if is_question(sent):
+            connection.sendall(head("close") + b"".join(PROTOCOLS["OpenAI"].events("Hello")))
             return False
         if len(host.sent) == 1:
             listing.touch()

@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from every_host import base_url, is_stream, stream
+from every_host import base_url
+from protocols import MESSAGES, PROTOCOLS, is_question
 from raw_host import RawHost, head, whole
 from replay import Sent
 from requests.cookies import RequestsCookieJar
@@ -14,8 +15,6 @@ from requests.cookies import RequestsCookieJar
 from g4f_legacy import ChatCompletion, registry
 from g4f_legacy.errors import RequestFailedError
 from g4f_legacy.Provider import OpenAI
-
-HELLO = [{"role": "user", "content": "Hello"}]
 
 # {own} and {other} are ports.
 ELSEWHERE = {
@@ -56,7 +55,7 @@ def test_no_redirect_leads_a_login_elsewhere(location: str) -> None:
                 with pytest.raises(RequestFailedError):
                     registry.list_models(OpenAI, {**login, "base_url": url})
                 with pytest.raises(RequestFailedError):
-                    list(ChatCompletion.create("some", HELLO, "OpenAI", stream=True, base_url=url, **login))
+                    list(ChatCompletion.create("some", MESSAGES, "OpenAI", stream=True, base_url=url, **login))
     assert other.sent == []
     assert {sent.headers["host"] for sent in own.sent} == {own.url[7:]} and len(own.sent) >= 20
 
@@ -66,12 +65,12 @@ def test_a_redirect_within_the_host_keeps_the_login() -> None:
         if sent.path.startswith("/OpenAI"):
             connection.sendall(whole(b"", 307, f"Location: http://127.0.0.1:{urlsplit(host.url).port}/moved"))
         else:
-            connection.sendall(head("close") + b"".join(stream("OpenAI", ["Hello"])))
+            connection.sendall(head("close") + b"".join(PROTOCOLS["OpenAI"].events("Hello")))
         return sent.path != "/moved"
 
     with RawHost(answer) as host:
         options: Dict[str, Any] = {"base_url": base_url(host.url, "OpenAI"), "auth": "x", "cookies": {"a": "1"}}
-        assert list(ChatCompletion.create("some", HELLO, "OpenAI", stream=True, **options)) == ["Hello"]
+        assert list(ChatCompletion.create("some", MESSAGES, "OpenAI", stream=True, **options)) == ["Hello"]
     assert [(sent.headers["authorization"], sent.headers["cookie"]) for sent in host.sent] == [("Bearer x", "a=1")] * 2
 
 
@@ -80,8 +79,8 @@ def test_cookies_go_to_their_own_hosts_only() -> None:
     cookies = [f"Set-Cookie: set{number}=1; Path=/; Domain={domain}" for number, domain in enumerate(domains)]
 
     def answer(connection: socket.socket, sent: Sent) -> bool:
-        if is_stream(sent):
-            connection.sendall(head("close") + b"".join(stream("H2o", ["Hello"])))
+        if is_question(sent):
+            connection.sendall(head("close") + b"".join(PROTOCOLS["H2o"].events("Hello")))
             return False
         connection.sendall(whole(b'{"conversationId": "1"}', 200, "Set-Cookie: own=1; Path=/", *cookies))
         return True
@@ -93,7 +92,7 @@ def test_cookies_go_to_their_own_hosts_only() -> None:
     with RawHost(answer) as first, RawHost(answer) as second, session:
         for url in (first.url, second.url.replace("127.0.0.1", "localhost")):
             options = {"base_url": base_url(url, "H2o"), "cookies": jar, "session": session}
-            assert ChatCompletion.create("some", HELLO, "H2o", **options) == "Hello"
+            assert ChatCompletion.create("some", MESSAGES, "H2o", **options) == "Hello"
     assert sent_cookies(first) == ["given=127.0.0.1", "own=1"]
     assert not {"given=127.0.0.1", "given=example.test", "given=.test"} & {*sent_cookies(second)}
     assert second.sent[0].headers.get("cookie", "") in ("", "given=localhost", "given=.localhost")

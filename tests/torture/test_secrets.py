@@ -10,7 +10,8 @@ from zlib import crc32
 
 import pytest
 import requests
-from every_host import PROVIDERS, base_url
+from every_host import base_url
+from protocols import MESSAGES, PROTOCOLS, begin
 from repeating_host import COOKIE, FAULTS, HEADER, KEY, LOGIN, PASSWORD, SECRETS, answering, seen, shown, ways_to_write
 from requests.cookies import RequestsCookieJar
 from urllib3.exceptions import ProtocolError
@@ -24,7 +25,6 @@ from g4f_legacy.Provider import OpenAI
 from g4f_legacy.server import create_app, running, serve
 
 ROUNDS = 1  # of the ways to give them, which take turns; 4 are all ways with all providers
-HELLO = [{"role": "user", "content": "Hello"}]
 
 
 @pytest.mark.parametrize("way", ways_to_write(""))
@@ -78,7 +78,7 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 @pytest.mark.parametrize("at", ["first", "stream"])
 def test_a_host_repeats_it(at: str, fault: str, log: Any) -> None:
     turn = crc32(fault.encode())
-    for number, provider in enumerate(PROVIDERS * ROUNDS):
+    for number, provider in enumerate([*PROTOCOLS] * ROUNDS):
         way = [*GIVEN][(turn + number) % len(GIVEN)]
         with answering(FAULTS[fault], at, turn + number // 4) as host:
             options = {**GIVEN[way](host.url, provider), "retries": 0, "timeout": (5, 0.3)}
@@ -86,7 +86,7 @@ def test_a_host_repeats_it(at: str, fault: str, log: Any) -> None:
                 f"{Host(registry.get(provider).__name__, options)!r} {read_options(registry.get(provider), options)!r}"
             )
             with pytest.raises(ProviderError) as raised:
-                list(ChatCompletion.create("some", HELLO, provider, stream=True, **options))
+                list(ChatCompletion.create("some", MESSAGES, provider, stream=True, **options))
         assert any(seen("".join(sent.headers.values())) for sent in host.sent)
         assert seen(stated) | seen(shown(raised.value)) == set(), (provider, way)
         assert seen(log.text) == set(), (provider, way)
@@ -102,7 +102,7 @@ def test_a_login_that_nobody_gave(login: str, fault: str, log: Any, tmp_path: Pa
         with answering(FAULTS[fault], "stream", 0, cookie=COOKIE) as host:
             with pytest.raises(ProviderError) as raised:
                 options = {"base_url": base_url(host.url, provider), "retries": 0, "timeout": (5, 0.3)}
-                list(ChatCompletion.create("some", HELLO, provider, stream=True, **options))
+                list(ChatCompletion.create("some", MESSAGES, provider, stream=True, **options))
             assert any(seen("".join(sent.headers.values())) for sent in host.sent)
         assert seen(shown(raised.value)) | seen(log.text) == set()
 
@@ -111,7 +111,7 @@ def no_name(*_: Any, **__: Any) -> Any:
     raise socket.gaierror(-2, "Name or service not known")
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", PROTOCOLS)
 @pytest.mark.parametrize("way", ["given", "given_otherwise", "given_by_session"])
 def test_nobody_is_there(way: str, provider: str, log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -119,7 +119,7 @@ def test_nobody_is_there(way: str, provider: str, log: Any, monkeypatch: pytest.
     for address in (url, url.replace("http", "https"), "http://nowhere.test", f"{url}0000"):
         monkeypatch.setattr(socket, "getaddrinfo", no_name if "nowhere" in address else socket.getaddrinfo)
         with pytest.raises((ProviderError, ValueError)) as raised:
-            list(ChatCompletion.create("some", HELLO, provider, **GIVEN[way](address, provider), retries=0))
+            list(ChatCompletion.create("some", MESSAGES, provider, **GIVEN[way](address, provider), retries=0))
         assert seen(shown(raised.value)) | seen(log.text) == set()
 
 
@@ -139,7 +139,7 @@ def test_a_proxy(does: str, scheme: str, where: str, log: Any, monkeypatch: pyte
         if does == "is gone":
             proxy.__exit__()
         with pytest.raises(ProviderError) as raised:
-            list(ChatCompletion.create("some", HELLO, "H2o", **options))
+            list(ChatCompletion.create("some", MESSAGES, "H2o", **options))
     assert any(seen("".join(sent.headers.values())) for sent in proxy.sent) is (does == "refuses")
     assert seen(shown(raised.value)) | seen(log.text) == set()
 
@@ -181,7 +181,7 @@ WRONG: Dict[str, Dict[str, Any]] = {
 def test_a_wrong_option(wrong: Dict[str, Any], log: Any) -> None:
     with pytest.raises((TypeError, ValueError, ProviderError)) as raised:
         options = {"base_url": "http://127.0.0.1:1", "retries": 0, **wrong}
-        list(ChatCompletion.create("some", HELLO, "OpenAI", **options))
+        list(ChatCompletion.create("some", MESSAGES, "OpenAI", **options))
     assert seen(shown(raised.value)) | seen(log.text) == set()
 
 
@@ -213,12 +213,11 @@ def test_the_local_server(fault: str, log: Any) -> None:
         with running(create_app("OpenAI", "some", token=COOKIE, **engine), threads=4) as url:
             for provider, token in product(("H2o", "OpenAssistant", "OpenAI"), (COOKIE, PASSWORD)):
                 with pytest.raises(ProviderError) as raised:
-                    own = f"{url}/v1" if provider == "OpenAI" else url
-                    list(ChatCompletion.create("", HELLO, provider, True, base_url=own, auth=token, retries=0))
+                    list(begin(provider, url, auth=token))
                 assert seen(shown(raised.value)) == set(), provider
             for path, key in product(("chat/completions", "models", "models/x", "x"), (COOKIE, HEADER)):
                 headers = {"Authorization": f"Bearer {key}".encode("latin-1")}
-                said = requests.post(f"{url}/v1/{path}", json={"messages": HELLO}, headers=headers)
+                said = requests.post(f"{url}/v1/{path}", json={"messages": MESSAGES}, headers=headers)
                 assert seen(said.text + str(said.headers)) == set()
             with pytest.raises(ValueError) as wrong:
                 serve("OpenAI", base_url=url.replace("//", f"//{LOGIN}@"), port=int(url.rpartition(":")[2]))

@@ -7,7 +7,8 @@ import threading
 from typing import Any, Dict, Iterator, List, Tuple
 
 import pytest
-from abuse import HELLO, answer_to, check_log, goes_on_serving, request, statuses, two_engines, wait_until
+from abuse import answer_to, check_log, goes_on_serving, request, statuses, two_engines, wait_until
+from protocols import MESSAGES
 
 from g4f_legacy.Provider import H2o, OpenAssistant
 from g4f_legacy.server import create_app, open_assistant, running
@@ -15,7 +16,7 @@ from g4f_legacy.server import create_app, open_assistant, running
 HOST = b"Host: 127.0.0.1\r\n"
 END = b"Connection: close\r\n\r\n"
 CHAT = "/v1/chat/completions"
-ASKED = json.dumps({"messages": HELLO}).encode()
+ASKED = json.dumps({"messages": MESSAGES}).encode()
 CHUNKED = b"POST /v1/chat/completions HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n" + END
 TOO_LONG = 400 if hasattr(sys, "get_int_max_str_digits") else 413  # some Pythons read a number of any length
 LOGIN = "Cookie: next-auth.session-token=a"
@@ -182,7 +183,7 @@ LITERALS = [
     '"%s"' % ("x" * 900_000),
 ]
 BODIES: Dict[str, Dict[str, Any]] = {
-    CHAT: {"model": "", "messages": HELLO, "stream": True, "n": 1, "stop": "x", "seed": 1, "stream_options": {}},
+    CHAT: {"model": "", "messages": MESSAGES, "stream": True, "n": 1, "stop": "x", "seed": 1, "stream_options": {}},
     "/v1/completions": {"model": "", "prompt": "x", "temperature": 1, "max_tokens": 1},
     "/conversation": {"model": H2o.models["falcon-7b"]},
     "/conversation/CONVERSATION-ID": {"inputs": "Hello", "parameters": {}},

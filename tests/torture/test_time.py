@@ -4,35 +4,24 @@ import itertools
 import socket
 import time
 from contextlib import ExitStack
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, Optional, Tuple
 
 import pytest
 import requests
-from raw_host import FRAMINGS, RawHost, Recorded, head, piece, whole
+from protocols import PROTOCOLS, Recorded, ask
+from raw_host import FRAMINGS, RawHost, head, piece, whole
 
 from g4f_legacy.errors import ProviderError, RequestFailedError, StreamInterruptedError
-from g4f_legacy.Provider import H2o, HuggingChat, OpenAI, OpenAssistant
 
-SILENCE = 0.3
-HELLO = [{"role": "user", "content": "hello"}]
-TOKEN = b'data: {"choices": [{"delta": {"content": "a"}}]}\n\n'
-END = b'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\n'
+SILENCE, LEAST = 0.2, 0.14
+TOKEN, END = PROTOCOLS["OpenAI"].events("a")
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
-def ask(
-    provider: Any, url: str, stream: bool = True, **kwargs: Any
-) -> Tuple[List[str], Optional[ProviderError], float]:
-    """The tokens, the error that ended them, and the seconds that it took."""
-    tokens: List[str] = []
+def timed(name: str, url: str, stream: bool = True, **options: Any) -> Tuple[str, Optional[ProviderError], float]:
+    """The text, the error that ended it, and the seconds that it took."""
     began = time.monotonic()
-    kwargs = {"timeout": (5, SILENCE), "retries": 0, "auth": "a-token", **kwargs}
-    try:
-        for token in provider._create_completion("m", HELLO, stream, base_url=url, **kwargs):
-            tokens.append(token)
-    except ProviderError as error:
-        return tokens, error, time.monotonic() - began
-    return tokens, None, time.monotonic() - began
+    return (*ask(name, url, stream, **{"timeout": (5, SILENCE), **options}), time.monotonic() - began)
 
 
 def slowly(data: bytes) -> Iterator[bytes]:
@@ -55,71 +44,77 @@ def saying(pieces: Callable[[], Iterable[bytes]]) -> Callable[..., None]:
     return say
 
 
-# What the host says of a streamed answer; the tokens, the error's class and its message.
-STREAMS: Dict[str, Tuple[Callable[[], Iterable[bytes]], List[str], Any, str]] = {
-    "nothing": (lambda: [], [], RequestFailedError, "no answer within 0.3 seconds"),
-    "headers a byte at a time": (lambda: slowly(head("close")), [], RequestFailedError, "no answer within 0.3 seconds"),
+# What the host says of a streamed answer; the text, the error's class and its message.
+STREAMS: Dict[str, Tuple[Callable[[], Iterable[bytes]], str, Any, str]] = {
+    "nothing": (lambda: [], "", RequestFailedError, f"no answer within {SILENCE} seconds"),
+    "headers a byte at a time": (
+        lambda: slowly(head("close")),
+        "",
+        RequestFailedError,
+        f"no answer within {SILENCE} seconds",
+    ),
     "headers without end": (
         lambda: itertools.chain([OK], for_ever(b"X-A: b\r\n")),
-        [],
+        "",
         RequestFailedError,
-        "no answer within 0.3 seconds",
+        f"no answer within {SILENCE} seconds",
     ),
     "100 Continue for ever": (
         lambda: for_ever(b"HTTP/1.1 100 Continue\r\n\r\n"),
-        [],
+        "",
         RequestFailedError,
-        "no answer within 0.3 seconds",
+        f"no answer within {SILENCE} seconds",
     ),
     "an error's body a byte at a time": (
         lambda: itertools.chain([b"HTTP/1.1 500 No\r\n\r\n{"], slowly(b" " * 99)),
-        [],
+        "",
         RequestFailedError,
         "500 No",
     ),
 }
-BODIES: Dict[str, Tuple[Callable[[], Iterable[bytes]], List[str], Any]] = {
-    "nothing": (lambda: [], [], StreamInterruptedError),
-    "nothing after a token": (lambda: [TOKEN], ["a"], StreamInterruptedError),
-    "an event a byte at a time": (lambda: [TOKEN, *slowly(TOKEN)], ["a"], StreamInterruptedError),
-    "pings": (lambda: itertools.chain([TOKEN], for_ever(b": ping\n\n")), ["a"], StreamInterruptedError),
-    "blank lines": (lambda: itertools.chain([TOKEN], for_ever(b"\n")), ["a"], StreamInterruptedError),
-    "events without data": (lambda: itertools.chain([TOKEN], for_ever(b"event: x\n\n")), ["a"], StreamInterruptedError),
-    "empty events": (lambda: itertools.chain([TOKEN], for_ever(b"data:\n\n")), ["a"], StreamInterruptedError),
-    "pings behind the end": (lambda: itertools.chain([TOKEN, END], for_ever(b":\n\n")), ["a"], None),
-    "events, for longer than the silence": (lambda: [*[TOKEN] * 30, END, b"data: [DONE]\n\n"], ["a"] * 30, None),
+BODIES: Dict[str, Tuple[Callable[[], Iterable[bytes]], str, Any]] = {
+    "nothing": (lambda: [], "", StreamInterruptedError),
+    "nothing after a token": (lambda: [TOKEN], "a", StreamInterruptedError),
+    "an event a byte at a time": (lambda: [TOKEN, *slowly(TOKEN)], "a", StreamInterruptedError),
+    "pings": (lambda: itertools.chain([TOKEN], for_ever(b": ping\n\n")), "a", StreamInterruptedError),
+    "blank lines": (lambda: itertools.chain([TOKEN], for_ever(b"\n")), "a", StreamInterruptedError),
+    "events without data": (lambda: itertools.chain([TOKEN], for_ever(b"event: x\n\n")), "a", StreamInterruptedError),
+    "empty events": (lambda: itertools.chain([TOKEN], for_ever(b"data:\n\n")), "a", StreamInterruptedError),
+    "pings behind the end": (lambda: itertools.chain([TOKEN, END], for_ever(b":\n\n")), "a", None),
+    "events, for longer than the silence": (lambda: [*[TOKEN] * 30, END, b"data: [DONE]\n\n"], "a" * 30, None),
 }
 
 
-@pytest.mark.parametrize("pieces, tokens, kind, message", STREAMS.values(), ids=STREAMS)
+@pytest.mark.parametrize("pieces, text, kind, message", STREAMS.values(), ids=STREAMS)
 @pytest.mark.parametrize("stream", [True, False])
-def test_an_answer(stream: bool, pieces: Any, tokens: List[str], kind: Any, message: str) -> None:
+def test_an_answer(stream: bool, pieces: Any, text: str, kind: Any, message: str) -> None:
     with RawHost(saying(pieces)) as host:
-        came, error, seconds = ask(OpenAI, f"{host.url}/v1", stream)
-    assert came == tokens and type(error) is kind and 0.2 < seconds < 3
+        came, error, seconds = timed("OpenAI", host.url, stream)
+    assert came == text and type(error) is kind and LEAST < seconds < 3
     assert error and error.args[0].startswith(message)
 
 
-@pytest.mark.parametrize("pieces, tokens, kind", BODIES.values(), ids=BODIES)
+@pytest.mark.parametrize("pieces, text, kind", BODIES.values(), ids=BODIES)
 @pytest.mark.parametrize("framing", FRAMINGS)
-def test_the_body_of_a_stream(framing: str, pieces: Any, tokens: List[str], kind: Any) -> None:
+def test_the_body_of_a_stream(framing: str, pieces: Any, text: str, kind: Any) -> None:
     def framed() -> Iterator[bytes]:
         yield head(framing, 10_000)
         yield from (piece(data, framing) for data in pieces())
 
+    silence = SILENCE if kind else 2 * SILENCE  # a machine that is busy may delay what has to come in time
     with RawHost(saying(framed)) as host:
-        came, error, seconds = ask(OpenAI, f"{host.url}/v1")
-    assert came == tokens and 0.2 < seconds < 5
+        came, error, seconds = timed("OpenAI", host.url, timeout=(5, silence))
+    assert came == text and LEAST < seconds < 5
     assert type(error) is (kind or type(None))
-    assert error is None or error.args == ("nothing new came for 0.3 seconds",)
+    assert error is None or error.args == (f"nothing new came for {SILENCE} seconds",)
 
 
 @pytest.mark.parametrize("body", [b" " * 99, b"{"], ids=["a byte at a time", "half"])
 def test_a_document(body: bytes) -> None:
     with RawHost(saying(lambda: [head("length", 999, "application/json"), *slowly(body)])) as host:
-        came, error, seconds = ask(OpenAI, f"{host.url}/v1", stream=False)
-    assert came == [] and type(error) is RequestFailedError and 0.2 < seconds < 3
-    assert error.args == ("the answer was not whole within 0.3 seconds",)
+        came, error, seconds = timed("OpenAI", host.url, stream=False)
+    assert came == "" and type(error) is RequestFailedError and LEAST < seconds < 3
+    assert error.args == (f"the answer was not whole within {SILENCE} seconds",)
 
 
 @pytest.mark.parametrize("session", [None, requests.Session()], ids=["ours", "the caller's"])
@@ -133,8 +128,8 @@ def test_the_body_of_a_redirect(session: Any) -> None:
             connection.sendall(b"x" * 1000)
 
     with RawHost(answer) as host:
-        came, error, seconds = ask(OpenAI, f"{host.url}/v1", session=session)
-    assert came == ["a"] and error is None and seconds < 5
+        came, error, seconds = timed("OpenAI", host.url, session=session)
+    assert came == "a" and error is None and seconds < 5
 
 
 def test_no_connection() -> None:
@@ -143,9 +138,9 @@ def test_no_connection() -> None:
             other = others.enter_context(socket.socket())
             other.setblocking(False)
             other.connect_ex(full.getsockname())
-        came, error, seconds = ask(H2o, "http://127.0.0.1:%d" % full.getsockname()[1], timeout=(SILENCE, 30))
-    assert came == [] and type(error) is RequestFailedError and 0.2 < seconds < 5
-    assert error.args[0].startswith("no connection within 0.3 seconds")
+        came, error, seconds = timed("H2o", "http://127.0.0.1:%d" % full.getsockname()[1], timeout=(SILENCE, 30))
+    assert came == "" and type(error) is RequestFailedError and LEAST < seconds < 5
+    assert error.args[0].startswith(f"no connection within {SILENCE} seconds")
 
 
 def test_a_clean_up() -> None:
@@ -161,26 +156,24 @@ def test_a_clean_up() -> None:
         connection.sendall(whole(recorded.stream, 200, f"Content-Type: {recorded.kind}"))
         return True
 
-    recorded = Recorded("h2o/hello", say)
+    recorded = Recorded("H2o", say)
     with RawHost(answer) as host:
-        came, error, seconds = ask(H2o, host.url)
-    assert came[-1] == ' {"a":1}.' and error is None and 0.2 < seconds < 3
+        came, error, seconds = timed("H2o", host.url)
+    assert came.endswith(' {"a":1}.') and error is None and LEAST < seconds < 3
 
 
 KEEP_ALIVE = b'{"type":"status","status":"keepAlive"}\n'
 PENDING = b'data: {"event_type": "pending", "queue_position": %d, "queue_size": 9}\r\n\r\n'
-SIGNS_OF_LIFE: List[Tuple[Any, str, Callable[[], Iterable[bytes]], bool]] = [
-    (H2o, "h2o/hello", lambda: for_ever(b": ping\n\n"), False),
-    (HuggingChat, "hugging_chat/hello", lambda: for_ever(KEEP_ALIVE), False),
-    (OpenAssistant, "open_assistant/hello", lambda: for_ever(PENDING % 3), False),
-    (OpenAssistant, "open_assistant/hello", lambda: [PENDING % place for place in range(30)], True),
-]
+SIGNS_OF_LIFE: Dict[str, Tuple[str, Callable[[], Iterable[bytes]], bool]] = {
+    "H2o": ("H2o", lambda: for_ever(b": ping\n\n"), False),
+    "HuggingChat": ("HuggingChat", lambda: for_ever(KEEP_ALIVE), False),
+    "queue": ("OpenAssistant", lambda: for_ever(PENDING % 3), False),
+    "moving queue": ("OpenAssistant", lambda: [PENDING % place for place in range(30)], True),
+}
 
 
-@pytest.mark.parametrize(
-    "provider, name, signs, is_news", SIGNS_OF_LIFE, ids=["H2o", "HuggingChat", "queue", "moving queue"]
-)
-def test_signs_of_life_before_the_first_token(provider: Any, name: str, signs: Any, is_news: bool) -> None:
+@pytest.mark.parametrize("name, signs, is_news", SIGNS_OF_LIFE.values(), ids=SIGNS_OF_LIFE)
+def test_signs_of_life_before_the_first_token(name: str, signs: Any, is_news: bool) -> None:
     def say(connection: socket.socket, _: Any) -> None:
         connection.sendall(head("close", 0, recorded.kind))
         for sign in signs():
@@ -190,24 +183,24 @@ def test_signs_of_life_before_the_first_token(provider: Any, name: str, signs: A
 
     recorded = Recorded(name, say)
     with RawHost(recorded) as host:
-        came, error, seconds = ask(provider, host.url)
-    assert 0.2 < seconds < 5
+        came, error, seconds = timed(name, host.url, timeout=(5, 2 * SILENCE if is_news else SILENCE))
+    assert LEAST < seconds < 5
     if is_news:
-        assert "".join(came).startswith("Привет") and error is None
+        assert came.startswith("Привет") and error is None
     else:
-        assert came == [] and type(error) is StreamInterruptedError
-        assert error.args == ("nothing new came for 0.3 seconds",)
+        assert came == "" and type(error) is StreamInterruptedError
+        assert error.args == (f"nothing new came for {SILENCE} seconds",)
 
 
 def test_a_message_that_is_never_finished() -> None:
     def say(connection: socket.socket, _: Any) -> None:
         connection.sendall(head("close"))
 
-    recorded = Recorded("open_assistant/already_finished", say)
+    recorded = Recorded("OpenAssistant", say, "open_assistant/already_finished")
     for asked, said in recorded.answers.items():
         if asked[1].startswith("/api/chat/message"):
             recorded.answers[asked] = whole(b'{"state": "in_progress"}')
     with RawHost(recorded) as host:
-        came, error, seconds = ask(OpenAssistant, host.url)
-    assert came == [] and type(error) is StreamInterruptedError and 0.2 < seconds < 5
-    assert error.args == ("the message is still in_progress after 0.3 seconds",)
+        came, error, seconds = timed("OpenAssistant", host.url)
+    assert came == "" and type(error) is StreamInterruptedError and LEAST < seconds < 5
+    assert error.args == (f"the message is still in_progress after {SILENCE} seconds",)

@@ -8,41 +8,14 @@ import threading
 import time
 from contextlib import contextmanager
 from socket import socket
-from typing import Any, Awaitable, Callable, Coroutine, Dict, Generator, Iterator, List, NamedTuple, Tuple
+from typing import Any, Awaitable, Callable, Coroutine, Generator, Iterator, List
 
 import pytest
-from raw_host import Answer, RawHost, Recorded, head, piece
+from protocols import KEY, PROTOCOLS, Recorded, begin
+from raw_host import RawHost, head, piece
 from replay import Sent
 
-from g4f_legacy import Provider
-
 SOON = 5.0  # seconds; a second is meant, on a machine that has nothing else to do
-
-
-class Protocol(NamedTuple):
-    """How a provider's host is played: a recording, the event of a token, and what is to come after an answer."""
-
-    recording: str
-    event: str
-    clean_up: Tuple[str, ...] = ()
-    below: str = ""
-    auth: str = ""
-
-
-_OF_CHAT_UI = ("POST /conversation/…/stop-generating", "DELETE /conversation/…")
-
-PROTOCOLS = {
-    "H2o": Protocol("h2o/hello", 'data:{"token":{"text":"%s"}}\n\n', _OF_CHAT_UI),
-    "HuggingChat": Protocol("hugging_chat/hello", '{"type":"stream","token":"%s"}\n', _OF_CHAT_UI),
-    "OpenAssistant": Protocol(
-        "open_assistant/hello",
-        'data: {"event_type":"token","text":"%s"}\r\n\r\n',
-        ("DELETE /api/chat/…",),
-        auth="secret",
-    ),
-    "OpenAI": Protocol("openai/stream", 'data: {"choices":[{"delta":{"content":"%s"}}]}\n\n', below="/v1"),
-    "Google": Protocol("", 'data: {"candidates":[{"content":{"parts":[{"text":"%s"}]}}]}\r\n\r\n', auth="secret"),
-}
 
 
 class WaitingHost(RawHost):
@@ -50,7 +23,7 @@ class WaitingHost(RawHost):
 
     Args:
         name: the provider's.
-        mute_at: a pattern for a request, such as ``POST /x``, that it does not answer at all; it waits there instead.
+        mute_at: a pattern for a whole request, such as ``POST /x``, that it does not answer; it waits there instead.
         cleans_up: whether there is something to clean up then.
 
     Attributes:
@@ -59,32 +32,33 @@ class WaitingHost(RawHost):
     """
 
     def __init__(self, name: str, mute_at: str = "", cleans_up: bool = True) -> None:
-        self.name, self.protocol = name, PROTOCOLS[name]
-        self._clean_up = list(self.protocol.clean_up) if cleans_up else []
+        self.name, play = name, Recorded(name, self._begin)
+        self._two = b"".join(play.protocol.events("one", "two")[:2])
+        self._clean_up = list(play.protocol.clean_up) if cleans_up else []
         self._threads = threading.enumerate()
         self.waits, self.gone = threading.Event(), threading.Event()
         self._said = 0
-        play: Answer = Recorded(self.protocol.recording, self._begin) if self.protocol.recording else self._begin
 
         def answer(connection: socket, sent: Sent) -> Any:
-            if mute_at and re.search(mute_at, f"{sent.method} {sent.path}"):
+            if re.fullmatch(mute_at, f"{sent.method} {sent.path}"):
                 self._said = len(self.sent)
                 return self._wait(connection)
             return play(connection, sent)
 
         super().__init__(answer)
 
-    @property
-    def options(self) -> Dict[str, str]:
-        """How to reach it."""
-        auth = {"auth": self.protocol.auth} if self.protocol.auth else {}
-        return {"base_url": self.url + self.protocol.below, **auth}
-
     def ask(self, stream: bool = True) -> Generator[str, None, None]:
         """A completion of its provider's."""
-        asked = [{"role": "user", "content": "hello"}]
-        tokens: Any = getattr(Provider, self.name)._create_completion("tiny", asked, stream, **self.options)
-        return tokens  # type: ignore[no-any-return]
+        return begin(self.name, self.url, stream, timeout=None, retries=None)
+
+    @property
+    def base_url(self) -> str:
+        return self.url + PROTOCOLS[self.name].page
+
+    def asking(self, *flags: str) -> List[str]:
+        """The same, for a process of Python's."""
+        to = [f"--provider={self.name}", f"--base-url={self.base_url}", f"--auth={KEY}", "--model=m"]
+        return ["-m", "g4f_legacy", "ask", *flags, *to, "hello"]
 
     def assert_left(self) -> None:
         """The client has left, or does so soon; it has cleaned up, once; and its thread is gone."""
@@ -104,8 +78,7 @@ class WaitingHost(RawHost):
 
     def _begin(self, connection: socket, sent: Sent) -> None:
         self._said = len(self.sent)  # before the client can send anything else
-        two = "".join(self.protocol.event % token for token in ("one", "two"))
-        connection.sendall(head("chunked") + piece(two.encode(), "chunked"))
+        connection.sendall(head("chunked") + piece(self._two, "chunked"))
         self._wait(connection)
 
     def _wait(self, connection: socket) -> None:
