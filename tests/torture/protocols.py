@@ -209,6 +209,7 @@ class Recorded:
     Attributes:
         stream: the body that has the text; spaces that some hosts send by the thousand are fewer here.
         kind: its Content-Type.
+        path: what is asked for it.
         text: what it comes to.
         answers: the other answers, as they go over the wire, by method and path.
     """
@@ -216,13 +217,13 @@ class Recorded:
     def __init__(self, name: str, say: Answer = lambda *_: None, recording: str = "") -> None:
         self.name, self.protocol, self.say = name, ANSWERS[name], say
         self.answers: Dict[Tuple[str, str], bytes] = {}
-        self.stream, self.kind = b"", ""
+        self.stream, self.kind, self.path = b"", "", ""
         for one in _exchanges(recording or self.protocol.recording):
             asked, response = (one["request"]["method"], one["request"]["path"]), one["response"]
             headers = {name.lower(): value for name, value in response["headers"]}
             body = b"".join(map(_bytes, response["chunks"])).replace(b" " * 4096, b" " * 16)
             if not self.stream and is_question(Sent(*asked, {}, "")):
-                self.stream, self.kind = body, headers.get("content-type", "text/plain")
+                self.stream, self.kind, self.path = body, headers.get("content-type", "text/plain"), asked[1]
             elif asked not in self.answers:
                 kept = [f"{name}: {headers[name]}" for name in ("content-type", "location") if name in headers]
                 self.answers[asked] = whole(body, response["status"], *kept)

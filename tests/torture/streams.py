@@ -1,6 +1,7 @@
 """The streams of all protocols, and how to try something on each of them in many places."""
 
 from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
 from multiprocessing import get_context
 from typing import Any, Callable, Iterable, List, Tuple
 
@@ -54,14 +55,18 @@ def jobs(every: int, size: int = 150) -> List[Tuple[str, range]]:
     return [(name, all_[first : first + size]) for name, all_ in places for first in range(0, len(all_), size)]
 
 
+@lru_cache(maxsize=None)
+def _processes() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(mp_context=get_context("spawn"))  # these take long to start
+
+
 def tried(function: Callable[..., Tried], jobs: Iterable[Tuple[Any, ...]]) -> int:
-    """Calls a function for each job, in processes of their own on all cores; how many completions they tried.
+    """Calls a function for each job, in other processes on all cores; how many completions they tried.
 
     Raises:
         AssertionError: something was wrong with some of them.
     """
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        results = [future.result() for future in [pool.submit(function, *job) for job in jobs]]
+    results = [future.result() for future in [_processes().submit(function, *job) for job in jobs]]
     problems = [problem for _, found in results for problem in found]
     assert problems == [], f"{len(problems)} problems, such as {problems[:3]}"
     return sum(count for count, _ in results)

@@ -20,9 +20,10 @@ class Waiting(Stream):
 
     def _say(self, connection: socket.socket, _: Any) -> Any:
         connection.sendall(head(self.framing, len(self.stream), self.kind))
-        sent, came = b"", self._came
+        sent, came, whole_by_now = b"", self._came, 0
         for part in self.pieces:
-            whole_by_now = len(self.text_of(sent))
+            if sent.endswith(b"\n"):  # as every event does
+                whole_by_now = len(self.text_of(sent))
             with self._has_come:
                 if not self._has_come.wait_for(lambda: len("".join(came)) >= whole_by_now, timeout=10):
                     return False

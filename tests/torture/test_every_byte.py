@@ -8,7 +8,6 @@ from typing import Any, List
 import pytest
 from protocols import PROTOCOLS, Outcome
 from raw_host import FRAMINGS, RawHost, head, piece, reset, whole
-from replay import load
 from streams import Stream, Tried, jobs, outcome, tried
 
 from g4f_legacy.errors import RequestFailedError, ResponseFormatError
@@ -55,8 +54,7 @@ class Cutting(Stream):
     def _let_recover(self) -> None:
         tokens, error = self.expected(self.stream)
         message = {"state": "aborted_by_worker" if error else "complete", "content": "".join(tokens)}
-        events = next(one["request"]["path"] for one in load(self.recording) if "/events" in one["request"]["path"])
-        self.answers["GET", events.replace("/events", "/message")] = whole(json.dumps(message).encode())
+        self.answers["GET", self.path.replace("/events", "/message")] = whole(json.dumps(message).encode())
 
 
 def cut(name: str, places: range) -> Tried:

@@ -213,7 +213,7 @@ def test_the_local_server(fault: str, log: Any) -> None:
         with running(create_app("OpenAI", "some", token=COOKIE, **engine), threads=4) as url:
             for provider, token in product(("H2o", "OpenAssistant", "OpenAI"), (COOKIE, PASSWORD)):
                 with pytest.raises(ProviderError) as raised:
-                    list(begin(provider, url, auth=token))
+                    list(begin(provider, url, model="", auth=token))
                 assert seen(shown(raised.value)) == set(), provider
             for path, key in product(("chat/completions", "models", "models/x", "x"), (COOKIE, HEADER)):
                 headers = {"Authorization": f"Bearer {key}".encode("latin-1")}
