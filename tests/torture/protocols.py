@@ -178,6 +178,7 @@ ANSWERS = {
         ways=(False,),
     ),
 }
+IN_STEPS = [name for name, one in PROTOCOLS.items() if one.clean_up]  # those that ask for more than the answer
 
 
 def begin(name: str, url: str, stream: bool = True, model: str = "m", **options: Any) -> Generator[str, None, None]:

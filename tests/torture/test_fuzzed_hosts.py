@@ -9,7 +9,7 @@ import time
 from typing import Any, Iterator, List, Tuple
 
 import pytest
-from protocols import ANSWERS, Recorded, ask, is_question
+from protocols import ANSWERS, IN_STEPS, Recorded, ask, is_question
 from raw_host import RawHost, head, piece, whole
 from replay import Sent
 
@@ -121,7 +121,7 @@ def test_a_wrong_value_at_each_key_of_a_stream(name: str, caplog: pytest.LogCapt
                     assert (text, error) == (answers.text, None), path
 
 
-@pytest.mark.parametrize("name", ["H2o", "OpenAssistant", "HuggingChat"])
+@pytest.mark.parametrize("name", IN_STEPS)
 def test_a_wrong_value_at_each_key_on_the_way(name: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "g4f_legacy")
     answers, chance = Recorded(name), random.Random(name)

@@ -17,10 +17,8 @@ MEBIBYTE = 1024 * 1024
 @pytest.mark.parametrize("name, stream", [(name, way) for name, one in ANSWERS.items() for way in one.ways])
 def test_the_longest_object(name: str, stream: bool) -> None:
     answers = Recorded(name)
-    said, (begin, end) = (
-        answers.stream,
-        answers.documents()[-2 if name == "HuggingChat" else -1],
-    )  # the one that ends it
+    said = answers.stream
+    begin, end = answers.documents()[-2 if name == "HuggingChat" else -1]  # the one that ends it
     longest = sse.LONGEST if answers.kind != "application/json" else body.LARGEST
     line = said.rfind(b"\n", 0, begin) + 1
     for more in (0, 1):

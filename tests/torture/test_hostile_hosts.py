@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 import pytest
 import requests
-from protocols import ANSWERS, Recorded, ask, is_question
+from protocols import ANSWERS, IN_STEPS, Recorded, ask, is_question
 from raw_host import RawHost, whole
 from replay import Sent
 
@@ -32,11 +32,7 @@ def ok(*headers: str) -> Callable[[bytes], bytes]:
 
 
 def status(code: int, *headers: str) -> Callable[[bytes], bytes]:
-    return (
-        lambda _: f"HTTP/1.1 {code} Said So\r\n".encode()
-        + b"".join(b"%s\r\n" % one.encode() for one in headers)
-        + b"\r\n"
-    )
+    return lambda _: "\r\n".join([f"HTTP/1.1 {code} Said So", *headers, "", ""]).encode()
 
 
 NO_HTTP = RequestFailedError
@@ -179,7 +175,7 @@ IDS = [
 IDS += ["\ud800", "Привет 👋", "x" * 50_000, ":80", "@evil"]
 
 
-@pytest.mark.parametrize("name", ["H2o", "OpenAssistant", "HuggingChat"])
+@pytest.mark.parametrize("name", IN_STEPS)
 @pytest.mark.parametrize("one", [*IDS, "", ".", ".."])
 def test_an_id_of_the_hosts_does_not_leave_its_place(one: str, name: str) -> None:
     answers = Recorded(name)
@@ -214,10 +210,9 @@ def places(sent: Sent) -> List[bytes]:
 
 
 @pytest.mark.parametrize(
-    "attributes",
-    ["Domain=example.org", "Domain=1", "Domain=127.0.0.1.example.org", "Path=/other", 'Port="1"'],
+    "attributes", ["Domain=example.org", "Domain=1", "Domain=127.0.0.1.example.org", "Path=/other", 'Port="1"']
 )
-@pytest.mark.parametrize("name", ["H2o", "OpenAssistant", "HuggingChat"])
+@pytest.mark.parametrize("name", IN_STEPS)
 def test_a_cookie_for_elsewhere_goes_nowhere(name: str, attributes: str) -> None:
     answers, session = Recorded(name), requests.Session()
 

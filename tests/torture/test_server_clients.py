@@ -178,7 +178,7 @@ def test_clients_that_vanish(how: str, monkeypatch: pytest.MonkeyPatch, caplog: 
 
 def test_clients_that_vanish_before_they_are_answered(caplog: pytest.LogCaptureFixture) -> None:
     gate = threading.Event()
-    provider = two_engines(lambda: gate.wait(20), *[lambda: time.sleep(0.02) or "x"] * 500)
+    provider = two_engines(lambda: gate.wait(20), *[lambda: time.sleep(0.02) or "a"] * 5_000)
     with serving(provider, caplog, threads=2) as url:
         clients = [connect(url, asked(messages=ABUSE)) for _ in range(50)]  # two are answered, the others queue
         assert wait_until(lambda: len(provider.abused.calls) == 2)
