@@ -63,11 +63,11 @@ class Protocol(NamedTuple):
     def expected(self, part: bytes, takes_rest: bool = False) -> Outcome:
         """What the beginning of a stream has to come to; its rest is an event, if it looks whole and the host seems to
         have ended there. Told by another reader than the package's."""
-        separator = self.event.partition("%s")[2].encode()
+        separator = self.event.partition("%s")[2].encode().replace(b"\r\n\r\n", b"\r\n\r")  # a CR ends a line, too
         *events, rest = part.split(separator) if separator else (part, b"")
         tokens: List[str] = []
         for written in [*events, rest] if takes_rest else events:
-            said = _said(written)
+            said = _said(written.lstrip(b"\n"))
             text, end = self.meaning(said) if said else ("", None)
             if text:
                 tokens.append(text)
