@@ -34,15 +34,18 @@ def test_parse_what_is_no_json_object(text: Any, message: str) -> None:
 def test_field() -> None:
     assert field({"a": {"b": "c"}}, "a.b", str) == "c"
     assert field({"a": {"b": "c"}}, "a", dict) == {"b": "c"}
+    assert field({"a": [{"b": "c"}, {"b": "d"}]}, "a.1.b", str) == "d"
 
 
+@pytest.mark.parametrize("path", ["a.b", "a.0"])
 @pytest.mark.parametrize(
-    "document", [{}, {"a": None}, {"a": []}, {"a": "b"}, {"a": {"b": None}}, {"a": {"b": 5}}, {"a": 5}]
+    "document", [{}, {"a": None}, {"a": []}, {"a": "ы"}, {"a": {"b": None}}, {"a": {"b": 5}}, {"a": 5}, {"a": [5]}]
 )
-def test_field_of_another_shape(document: Any) -> None:
+def test_field_of_another_shape(document: Any, path: str) -> None:
     with pytest.raises(ResponseFormatError) as raised:
-        field(document, "a.b", str)
-    assert raised.value.args == (f"expected a text at 'a.b', but got {json.dumps(document)!r}",)
+        field(document, path, str)
+    shown = json.dumps(document, ensure_ascii=False)
+    assert raised.value.args == (f"expected a text at {path!r}, but got {shown!r}",)
 
 
 def test_field_of_something_deep() -> None:
@@ -61,6 +64,7 @@ MESSAGES = {
     "TGI": ({"error": "Model is overloaded", "error_type": "overloaded"}, "Model is overloaded"),
     "OpenAI": ({"error": {"message": "Bad key", "type": "x", "code": None}}, "Bad key"),
     "FastAPI": ({"detail": "Not Found"}, "Not Found"),
+    "OAuth": ({"error_description": "Token expired"}, "Token expired"),
     "validation errors": (
         {"message": [{"loc": ["body", "x", 0], "msg": "not a float", "type": "t"}, {"loc": ["y"], "msg": "missing"}]},
         "body.x.0: not a float; y: missing",
@@ -76,6 +80,8 @@ MESSAGES = {
     "nothing": (None, ""),
     "number": ({"error": 5}, ""),
     "empty": ({}, ""),
+    "a list that is too deep": ({"error": json.loads("[" * 300 + '"x"' + "]" * 300)}, ""),
+    "a place without a message": ({"detail": [{"loc": ["body"], "type": "t"}]}, ""),
     "deep": (json.loads('{"error":' * 20 + '"x"' + "}" * 20), ""),
 }
 
@@ -93,6 +99,7 @@ def test_message_of(said: Any, message: str) -> None:
         (" Hello", " Hello\n", ""),
         ("Hello", " Hello\n", ""),
         (" Hello", " Hel", "lo"),
+        ("Hel lo", " Hel ", "lo"),
         ("", "", ""),
     ],
 )
@@ -110,10 +117,20 @@ def test_objects() -> None:
     assert objects({"a": None}, "a") == objects({}, "a") == objects({"a": []}, "a") == []
 
 
-@pytest.mark.parametrize("value", [5, "text", {}, [5], [{}, None], [[]]])
-def test_objects_of_another_shape(value: Any) -> None:
-    with pytest.raises(ResponseFormatError, match="'a'"):
+@pytest.mark.parametrize(
+    "value, message",
+    [
+        (5, "a JSON list at 'a', but got '{\"a\": 5}'"),
+        ({"b": 1}, "a JSON list at 'a', but got '{\"a\": {\"b\": 1}}'"),
+        ([5], "JSON objects in 'a', but got '5'"),
+        ([{}, None], "JSON objects in 'a', but got 'None'"),
+        ([[]], "JSON objects in 'a', but got '[]'"),
+    ],
+)
+def test_objects_of_another_shape(value: Any, message: str) -> None:
+    with pytest.raises(ResponseFormatError) as raised:
         objects({"a": value}, "a")
+    assert raised.value.args == (f"expected {message}",)
 
 
 def test_excerpt() -> None:

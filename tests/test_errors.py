@@ -49,6 +49,11 @@ def test_the_tree() -> None:
             {"provider": "H2o"},
             "H2o: What. Is the host running? Point the provider at another with base_url= or G4F_LEGACY_H2O_URL.",
         ),
+        (
+            errors.RequestFailedError,
+            {},
+            "What. Is the host running? Point the provider at another with base_url= or G4F_LEGACY_<PROVIDER>_URL.",
+        ),
         (errors.RequestFailedError, {"status": 500}, "What."),
         (
             errors.AuthenticationError,
@@ -66,6 +71,11 @@ def test_messages(kind: Any, attributes: Any, text: str) -> None:
     assert str(error) == text
     assert error.args == ("What.",)
     assert (error.partial, error.response) == ("", None)
+
+
+def test_a_provider_without_a_name_is_listed_too() -> None:
+    error = errors.RetryProviderError([H2o, 5], [ValueError("a"), ValueError("b")])
+    assert str(error) == "all providers have failed:\n  H2o: a\n  5: b"
 
 
 def test_pickle(play: Any) -> None:

@@ -58,6 +58,7 @@ EVENTS = {
     "an id is taken back": ([b"id: 1\ndata: a\n\nid\ndata: b\n\n"], [Event("a", id="1"), Event("b")]),
     "an id with NUL is none": ([b"id: 1\0\ndata: a\n\n"], [Event("a")]),
     "retry that is no number": ([b"retry: soon\nretry: -1\nretry: 1e3\ndata: a\n\n"], [Event("a")]),
+    "a number in another field": ([b"color: 10\ndata: a\n\n"], [Event("a")]),
     "retry of absurd length": ([b"retry: " + b"9" * 5000 + b"\ndata: a\n\n"], [Event("a")]),
     "BOM": ([b"\xef\xbb\xbfdata: a\n\n"], [Event("a")]),
     "BOM cut": ([b"\xef", b"\xbb", b"\xbfdata: a\n\n"], [Event("a")]),
@@ -68,6 +69,10 @@ EVENTS = {
     "unterminated: no blank line": ([b"data: a\n"], [Event("a", terminated=False)]),
     "unterminated: no line end": ([b"data: a"], [Event("a", terminated=False)]),
     "unterminated: half a line more": ([b"data: a\nda"], [Event("a", terminated=False)]),
+    "unterminated: all of it": (
+        [b"event: e\nid: 7\nretry: 10\ndata: a\ndata: b"],
+        [Event("a\nb", "e", "7", 10, terminated=False)],
+    ),
     "unterminated: without data": ([b"event: a\nid: 5\n"], []),
 }
 
@@ -118,6 +123,27 @@ def test_the_longest_line() -> None:
 def test_a_line_that_is_too_long(pieces: List[bytes]) -> None:
     with pytest.raises(ResponseFormatError, match="a line of more than 1048576 bytes"):
         list(sse.lines(pieces))
+
+
+def test_the_longest_event() -> None:
+    event = b"data:" + b"x" * (sse.LONGEST - 8) + b"\ndata:" + b"y" * 6 + b"\n\n"
+    assert [len(event.data) for event in sse.events([event, event])] == [sse.LONGEST - 1] * 2
+    with pytest.raises(ResponseFormatError, match="an event of more than 1048576 bytes"):
+        list(sse.events([event.replace(b"yy", b"yyy")]))
+
+
+def test_lines_beside_the_events() -> None:
+    beside: List[bytes] = []
+    stream = b"color: red\n: ping\n:\nid: \0\nretry: soon\nevent: e\n\ndata: a\n  {\n"
+    assert list(sse.events([stream], beside)) == [Event("a", terminated=False)]
+    assert beside == [b"color: red", b"  {"]
+
+
+def test_only_so_many_lines_beside_the_events() -> None:
+    beside: List[bytes] = []
+    long, short = b"x" * (sse.LONGEST - 4), b"ab"
+    assert list(sse.events([b"\n".join([long, short, b"", short, b"", b""])], beside)) == []
+    assert beside == [long, short]
 
 
 @pytest.mark.parametrize("line", [b"data:" + b"x" * (sse.LONGEST // 2) + b"\n", b"data\n" * (sse.LONGEST // 2)])

@@ -4,7 +4,7 @@ from typing import Any, Dict, Iterator, List
 import pytest
 
 from g4f_legacy.errors import GenerationError, RateLimitError, ResponseFormatError, StreamInterruptedError
-from g4f_legacy.stream import DONE, Answer, check_error, documents, join
+from g4f_legacy.stream import DONE, Answer, check_error, documents, join, json_lines
 
 
 def test_documents() -> None:
@@ -28,14 +28,22 @@ def test_documents_that_are_malformed() -> None:
 
 
 def test_an_error_in_a_list() -> None:
-    assert list(documents([b'data: [{"error": "full"}]\n\n'])) == [{"error": "full"}]
+    assert list(documents([b'data: [{"error": "full"}]\n\ndata: {"a":1}\n\n'])) == [{"error": "full"}, {"a": 1}]
 
 
-@pytest.mark.parametrize("said", [{"message": "full"}, {"error": {"message": "full"}}])
-def test_an_event_named_error(said: Any) -> None:
+@pytest.mark.parametrize(
+    "said, kind",
+    [
+        ({"message": "full"}, GenerationError),
+        ({"error": {"message": "full"}}, GenerationError),
+        ({"error": "full", "error_type": "overloaded"}, RateLimitError),
+    ],
+)
+def test_an_event_named_error(said: Any, kind: Any) -> None:
     [found] = documents([f"event: error\ndata: {json.dumps(said)}\n\n".encode()])
-    with pytest.raises(GenerationError, match="^full"):
+    with pytest.raises(kind, match="^full") as raised:
         check_error(found)
+    assert type(raised.value) is kind
 
 
 def test_empty_events() -> None:
@@ -45,7 +53,7 @@ def test_empty_events() -> None:
 def test_the_done_event() -> None:
     found = list(documents([b'data: {"a":1}\n\ndata: [DONE]\n\n']))
     assert found == [{"a": 1}, {}] and found[1] is DONE
-    assert next(documents([b"data: [DONE]"])) is DONE
+    assert next(documents([b"data: [DONE]"])) is next(documents([b"data:  [DONE] \n\n"])) is DONE
 
 
 class TestBesideTheEvents:
@@ -75,9 +83,10 @@ class TestBesideTheEvents:
 
     def test_an_error_that_is_no_json(self) -> None:
         assert list(documents([b"error: no memory\n\ndata: [DONE]\n\n"])) == [{"error": " no memory"}, DONE]
+        assert list(documents([b"error: \xff"])) == [{"error": " \ufffd"}]
 
     def test_lines_that_mean_nothing(self) -> None:
-        stream = [b"color: red\n\n", b'data: {"a":1}\n\n', b"5\n\nfree: text\n"]
+        stream = [b"color: red\n\n", b'data: {"a":1}\n\ndata:\n\n', b"5\n\nfree: text\n"]
         assert list(documents(stream)) == [{"a": 1}]
 
     @pytest.mark.parametrize("body", ["Internal Server Error", "5", "[1]", '{"a":'])
@@ -93,6 +102,28 @@ class TestBesideTheEvents:
     def test_an_endless_one_is_not_kept(self) -> None:
         lines = b"x: " + b"y" * 10_000 + b"\n"
         assert list(documents([lines] * 1000 + [b'data: {"a":1}\n\n'])) == [{"a": 1}]
+
+
+def test_json_lines() -> None:
+    stream = b'{"a":1}\n\n  \n  {"b":2}\r\n{"c":3}'
+    for pieces in ([stream], [bytes([byte]) for byte in stream]):
+        assert list(json_lines(pieces)) == [{"a": 1}, {"b": 2}, {"c": 3}]
+
+
+@pytest.mark.parametrize(
+    "behind, kind, message",
+    [
+        (b'{"b"', StreamInterruptedError, "the stream ended within a line: expected JSON, but got '{\"b\"'"),
+        (b"no\n{}\n", ResponseFormatError, "expected JSON, but got 'no'"),
+        (b"5\n{}", ResponseFormatError, "expected a JSON object, but got '5'"),
+    ],
+)
+def test_json_lines_and_something_else(behind: bytes, kind: Any, message: str) -> None:
+    found = json_lines([b'{"a":1}\n' + behind])
+    assert next(found) == {"a": 1}
+    with pytest.raises(kind) as raised:
+        next(found)
+    assert type(raised.value) is kind and raised.value.args == (message,)
 
 
 def read(found: List[Dict[str, Any]], whole_after: int = -1) -> List[Dict[str, Any]]:
