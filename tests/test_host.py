@@ -1,6 +1,8 @@
 import gzip
 import logging
 import socket
+import subprocess
+import sys
 import threading
 import time
 from email.utils import formatdate
@@ -57,6 +59,10 @@ class TestRequests:
         host = open_host(play([answering("/x", '{"a": 1}'), answering("/y", "", method="POST")]).url)
         assert host.get("/x", dict) == {"a": 1}
         assert host.post("/y", json={"b": "Привет"}) == {}
+
+    @pytest.mark.parametrize("kind", [dict, list])
+    def test_an_empty_answer_is_an_empty_document(self, kind: Any, play: Any) -> None:
+        assert open_host(play([answering(text="")]).url).get("/x", kind) == kind()
 
     def test_headers(self, play: Any) -> None:
         replay = play([answering(), answering("/y", method="POST", Content_Type="text/plain")])
@@ -277,9 +283,9 @@ class TestRedirects:
 
     def test_in_circles(self, play: Any) -> None:
         replay = play([answering(status=302, Location="/x")] * 9)
-        with pytest.raises(RequestFailedError, match="redirected 5 times"):
+        with pytest.raises(RequestFailedError, match="redirected 5 times") as raised:
             open_host(replay.url).get("/x", dict)
-        assert len(replay.sent) == 5
+        assert len(replay.sent) == 5 and raised.value.status == 302
 
     def test_as_an_answer(self, play: Any) -> None:
         replay = play([answering(text="<html>", status=303, method="POST", Location="/y")])
@@ -327,10 +333,11 @@ class TestRetries:
             open_host(f"http://127.0.0.1:{dead_port}").get("/x", dict)
         assert naps == [0.5, 1]
 
-    def test_retry_after_in_seconds(self, play: Any, naps: List[float]) -> None:
-        replay = play([answering(status=429, Retry_After="7"), answering()])
+    @pytest.mark.parametrize("seconds", [0, 7, 30])
+    def test_retry_after_in_seconds(self, seconds: int, play: Any, naps: List[float]) -> None:
+        replay = play([answering(status=429, Retry_After=str(seconds)), answering()])
         open_host(replay.url).get("/x", dict)
-        assert naps == [7]
+        assert naps == [seconds]
 
     def test_retry_after_as_a_date(self, play: Any, naps: List[float]) -> None:
         replay = play([answering(status=429, Retry_After=formatdate(time.time() + 9, usegmt=True)), answering()])
@@ -350,6 +357,12 @@ class TestRetries:
         replay = play([answering(status=429, Retry_After=value), answering()])
         open_host(replay.url).get("/x", dict)
         assert naps == [0.5]
+
+    @pytest.mark.parametrize("digits", [400, 5000])
+    def test_retry_after_that_is_absurd(self, digits: int, play: Any) -> None:
+        replay = play([answering(status=429, Retry_After="9" * digits)])
+        with pytest.raises(RateLimitError, match="Try again"):
+            open_host(replay.url, retries=0).get("/x", dict)
 
     def test_they_are_logged(self, play: Any, naps: List[float], caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.INFO, "g4f_legacy")
@@ -371,6 +384,7 @@ class TestFailures:
             (429, "{}", RateLimitError, "429 Said So: '{}'"),
             (500, '{"error": "No", "error_type": "overloaded"}', RateLimitError, "500 Said So: No"),
             (500, "[1]", RequestFailedError, "500 Said So: '[1]'"),
+            (300, "", RequestFailedError, "300 Said So"),
             (304, "", RequestFailedError, "304 Said So"),
         ],
     )
@@ -403,6 +417,7 @@ class TestFailures:
             "Is the host running? Point the provider at another with base_url= or G4F_LEGACY_H2O_URL."
         )
         assert isinstance(raised.value.__cause__, requests.ConnectionError)
+        assert raised.value.request is not None and raised.value.request.method == "GET"
 
     def test_the_public_host_is_gone(self, dead_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(H2o, "url", f"http://127.0.0.1:{dead_port}")
@@ -445,6 +460,13 @@ class TestFailures:
         with pytest.raises(RequestFailedError, match="^H2o: no answer: .*SSL"):
             open_host(play([]).url.replace("http:", "https:")).get("/x", dict)
         assert naps == []  # a certificate does not get better
+
+
+def test_requests_are_logged_without_their_query(play: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "g4f_legacy")
+    replay = play([answering(f"/x?key={SECRET}")])
+    open_host(replay.url).get("/x", dict, params={"key": SECRET})
+    assert caplog.messages == [f"H2o: GET {replay.url}/x: 200"]
 
 
 FRAMINGS: Dict[str, Dict[str, str]] = {
@@ -550,8 +572,9 @@ class TestHooksOfTheSession:
         assert naps == [0.5] and list(session.hooks) == ["response"]
 
 
-def test_a_stream_that_is_none(play: Any) -> None:
-    replay = play([answering("/x", "<h1>Hello</h1>", method="POST", Content_Type="text/html; charset=utf-8")])
+@pytest.mark.parametrize("content_type", ["text/html", "Text/HTML; charset=utf-8", " text/html ;charset=utf-8"])
+def test_a_stream_that_is_none(content_type: str, play: Any) -> None:
+    replay = play([answering("/x", "<h1>Hello</h1>", method="POST", Content_Type=content_type)])
     with pytest.raises(ResponseFormatError, match="^expected a stream, but got a page: '<h1>Hello</h1>'"):
         with open_host(replay.url).stream("/x"):
             raise AssertionError("not reached")
@@ -565,6 +588,12 @@ def test_errors_in_the_block_are_told_where_they_come_from(play: Any) -> None:
             raise GenerationError("no memory")
     assert str(raised.value) == f"H2o: no memory ({replay.url}/x)."
     assert raised.value.request is not None and raised.value.status is None
+
+
+def test_a_warning_is_printed_nowhere_unless_logging_is_set_up() -> None:
+    script = "from g4f_legacy.host import log; log.warning('cleaning up failed')"
+    done = subprocess.run([sys.executable, "-c", script], check=True, timeout=30, stderr=subprocess.PIPE)
+    assert done.stderr == b""
 
 
 def test_segment() -> None:
