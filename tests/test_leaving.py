@@ -3,6 +3,7 @@ import sys
 from typing import Any, List
 
 import pytest
+from requests import ReadTimeout
 from urllib3.exceptions import ReadTimeoutError
 
 from g4f_legacy.errors import GenerationError, StreamInterruptedError
@@ -20,10 +21,13 @@ def left_by(error: Any) -> List[str]:
     return calls
 
 
-def silence() -> StreamInterruptedError:
+def silence(cause: Exception) -> StreamInterruptedError:
     error = StreamInterruptedError("nothing came")
-    error.__cause__ = ReadTimeoutError(None, "/", "timed out")  # type: ignore[arg-type]
+    error.__cause__ = cause
     return error
+
+
+SILENCES = [ReadTimeoutError(None, "/", "timed out"), ReadTimeout()]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("error", [None, GenerationError("x"), StreamInterruptedError("x")])
@@ -31,16 +35,18 @@ def test_the_host_ended_it(error: Any) -> None:
     assert left_by(error) == ["delete"]
 
 
-@pytest.mark.parametrize("error", [GeneratorExit(), KeyboardInterrupt(), ZeroDivisionError(), silence()])
+@pytest.mark.parametrize("error", [GeneratorExit(), KeyboardInterrupt(), ZeroDivisionError(), *map(silence, SILENCES)])
 def test_it_is_left_early(error: Any) -> None:
     assert left_by(error) == ["stop", "delete"]
 
 
 def test_the_process_ends() -> None:
     script = """
+import atexit
+atexit.register(print, "last")
 from g4f_legacy.leaving import leaving
 block = leaving(lambda: print("stop"), lambda: print("delete"))
 block.__enter__()
 """
     done = subprocess.run([sys.executable, "-c", script], check=True, timeout=30, stdout=subprocess.PIPE)
-    assert done.stdout.split() == [b"stop", b"delete"]
+    assert done.stdout.split() == [b"stop", b"delete", b"last"]
