@@ -181,6 +181,7 @@ def test_base_url_comes_before_environment_before_module(play: Any, monkeypatch:
     "model, model_id",
     [
         ("falcon-7b", "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-7b-v3"),
+        ("llama-13b", "h2oai/h2ogpt-gm-oasst1-en-2048-open-llama-13b"),
         ("h2oai/h2ogpt-gm-oasst1-en-2048-falcon-7b-v3", "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-7b-v3"),
         ("my-own", "my-own"),
         ("", "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-40b-v1"),
@@ -243,6 +244,7 @@ class TestSession:
         session.cookies.set("h2o-chat", "old", domain="127.0.0.1")
         assert ask(replay.url, session=session) == (WHOLE, None)
         assert replay.steps == [STEPS[2], *STEPS]
+        assert ("activeModel", replay.sent[0].json["model"]) in replay.sent[2].form
 
     def test_another_hosts_cookies_are_not_sent(self, play: Any) -> None:
         replay = play(load("h2o/hello"))
@@ -321,11 +323,15 @@ class TestLeavingEarly:
 
     def test_the_process_ends(self, play: Any) -> None:
         replay = self.play(play)
+        # The function keeps the script's names longer: else the tokens are closed while requests can still be sent.
         script = """
 import sys
 from g4f_legacy.Provider import H2o
-tokens = H2o._create_completion("", [{"role": "user", "content": "hello"}], True, base_url=sys.argv[1])
-next(tokens)
+def ask():
+    tokens = H2o._create_completion("", [{"role": "user", "content": "hello"}], True, base_url=sys.argv[1])
+    next(tokens)
+    return tokens
+tokens = ask()
 """
         done = subprocess.run([sys.executable, "-c", script, replay.url], timeout=30, stderr=subprocess.PIPE)
         assert (done.returncode, done.stderr) == (0, b"")
@@ -345,13 +351,20 @@ class TestMalformed:
         exchanges[1]["response"]["chunks"] = [json.dumps(body)]
         return exchanges
 
-    @pytest.mark.parametrize("kind", ["error", "failure"])
-    def test_a_failure_in_the_body_of_step_2(self, kind: str, play: Any) -> None:
-        replay = play(self.settings(type=kind, status=400, error={"message": "Invalid model"}))
+    @pytest.mark.parametrize(
+        "said, message, status",
+        [
+            ({"type": "error", "status": 400, "error": {"message": "Invalid model"}}, "Invalid model", 400),
+            ({"type": "failure", "status": 400, "error": {"message": "Invalid model"}}, "Invalid model", 400),
+            ({"type": "failure"}, "\"{'type': 'failure'}\"", 200),
+        ],
+    )
+    def test_a_failure_in_the_body_of_step_2(self, said: Any, message: str, status: int, play: Any) -> None:
+        replay = play(self.settings(**said))
         tokens, error = ask(replay.url)
         assert tokens == [] and type(error) is RequestFailedError
-        assert error.args == ("the terms were not accepted: Invalid model",)
-        assert error.status == 400
+        assert error.args == (f"the terms were not accepted: {message}",)
+        assert error.status == status
         assert replay.steps == STEPS[:2]
 
     @pytest.mark.parametrize("status, told", [(400, 400), ([], 200), ("400", 200), (None, 200)])

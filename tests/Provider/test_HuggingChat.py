@@ -256,11 +256,17 @@ STREAMS: Dict[str, Tuple[List[str], List[str], Any]] = {
     "padding": ([stream("a\0b"), stream(" "), stream(""), final("a\0b ")], ["a\0b", " "], None),
     "nothing was streamed": ([final("ab"), FINISHED], ["ab"], None),
     "half of it was streamed": ([stream("a"), final("abc"), FINISHED], ["a", "bc"], None),
+    "several tokens were streamed": ([stream("a"), stream("b"), final("abc")], ["a", "b", "c"], None),
     "white space was taken off": ([stream(" a"), stream("b\n"), final("ab")], [" a", "b\n"], None),
     "tools ran": ([stream("Let me see."), line(type="tool"), stream("4"), final("4")], ["Let me see.", "4"], None),
     "tools ran, the rest comes at the end": (
         [stream("Let me see."), line(type="tool", error="no web"), stream("It is"), final("It is 4.")],
         ["Let me see.", "It is", " 4."],
+        None,
+    ),
+    "tools ran, the end has what came before them, too": (
+        [stream("Let me see."), line(type="tool"), stream(" It is"), final("Let me see. It is 4.")],
+        ["Let me see.", " It is", " 4."],
         None,
     ),
     "tools ran, all of it comes at the end": (
@@ -270,6 +276,11 @@ STREAMS: Dict[str, Tuple[List[str], List[str], Any]] = {
     ),
     "another text at the end": ([stream("a"), final("b")], ["a", "\n\nb"], None),
     "the end of what came": ([stream("a"), stream("b"), final("b")], ["a", "b"], None),
+    "the end of what came, in several tokens": (
+        [stream("I"), stream(" am"), stream(" it"), final("am it")],
+        ["I", " am", " it"],
+        None,
+    ),
     "an empty whole, then an error": ([final(""), FAILED], [], GenerationError),
     "other lines": (
         [line(type="title", title="x"), line(type="reasoning", token="hm"), line(new=5), stream("a"), final("a")],
@@ -402,6 +413,12 @@ class TestOlderHosts:
             one("DELETE", "/conversation/c1", 200, ""),
         ]
         return play(exchanges)  # type: ignore[no-any-return]
+
+    def test_v0_9_6(self, play: Any) -> None:
+        replay = self.play(play, {}, (200, stream("a") + final("a")))
+        replay._left[2]["response"].update(status=200, chunks=[json.dumps({"json": {"rootMessageId": "m1"}})])
+        assert ask(replay.url) == (["a"], None)
+        assert data_of(replay.sent[3])["id"] == "m1"
 
     def test_v0_9_2(self, play: Any) -> None:
         replay = self.play(play, self.page, (200, stream("a") + final("a")))

@@ -302,12 +302,21 @@ class TestNothingIsLost:
         assert tokens == ["Hel"] and type(error) is GenerationError
         assert error.args == (f"the message ended as {state!r}",)
 
-    def test_the_message_cannot_be_had(self, play: Any) -> None:
-        replay = self.play(play, [self.token("Hel")], [], "aborted")
+    @pytest.mark.parametrize(
+        "messages, ended, message, kind",
+        [
+            ([], "aborted", "the answer broke off: Connection reset by peer", RequestFailedError),
+            ([{}], "complete", "the events ended without the message", ResponseFormatError),
+        ],
+    )
+    def test_the_message_cannot_be_had(
+        self, messages: List[Any], ended: str, message: str, kind: Any, play: Any
+    ) -> None:
+        replay = self.play(play, [self.token("Hel")], messages, ended)
         tokens, error = ask(replay.url)
         assert tokens == ["Hel"] and type(error) is StreamInterruptedError
-        assert error.args == ("the answer broke off: Connection reset by peer",)
-        assert type(error.__cause__) is RequestFailedError
+        assert error.args == (message,)
+        assert type(error.__cause__) is kind
 
     @pytest.mark.parametrize("status", [0, 502])
     def test_events_are_asked_for_once(self, status: int, play: Any) -> None:
