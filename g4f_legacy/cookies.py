@@ -26,6 +26,7 @@ class Cookies:
     def __init__(self, base_url: str, session: CookieJar, given: Union[Dict[str, str], CookieJar]) -> None:
         self._base_url = base_url
         self._session = session
+        self._domain = _domain(base_url)
         self._given = RequestsCookieJar()
         if isinstance(given, dict):
             for name, value in given.items():
@@ -47,13 +48,6 @@ class Cookies:
         cookies = self._over_http(self._session)
         return "Cookie" in requests.Request("GET", f"{self._base_url}/", cookies=cookies).prepare().headers
 
-    @property
-    def _domain(self) -> str:
-        """The host as http.cookiejar has it, so that a cookie of one name goes once."""
-        url = requests.Request("GET", self._base_url).prepare().url
-        host = re.sub(r":\d+$", "", urlsplit(str(url)).netloc).lower()
-        return host if "." in host else f"{host}.local"
-
     def _over_http(self, cookies: Iterable[Any]) -> RequestsCookieJar:
         jar = RequestsCookieJar()
         own = self._domain if self._base_url.startswith("http:") else None
@@ -62,3 +56,10 @@ class Cookies:
             cookie.secure = cookie.secure and cookie.domain != own
             jar.set_cookie(cookie)
         return jar
+
+
+def _domain(base_url: str) -> str:
+    """A host as http.cookiejar has it, so that a cookie of one name goes once."""
+    url = requests.Request("GET", base_url).prepare().url
+    host = re.sub(r":\d+$", "", urlsplit(str(url)).netloc).lower()
+    return host if "." in host else f"{host}.local"

@@ -14,6 +14,7 @@ NAMES = """h2o/hello h2o/length_limit h2o/error_event h2o/cut openai/stream gemi
     open_assistant/pending open_assistant/error_event open_assistant/worker_lost hugging_chat/hello
     hugging_chat/keep_alive hugging_chat/refused hugging_chat/stopped_early hugging_chat/cut hugging_chat/error_event
     hugging_chat/nothing_generated""".split()
+FIRST = [one.recording for one in PROTOCOLS.values()]
 _PROVIDERS = {one.recording.partition("/")[0]: name for name, one in PROTOCOLS.items()}
 
 Tried = Tuple[int, List[str]]  # how many completions, and what was wrong with some
@@ -48,10 +49,15 @@ def outcome(tokens: Iterable[str]) -> Outcome:
     return came, None
 
 
-def jobs(every: int, size: int = 150) -> List[Tuple[str, range]]:
-    """The names of all streams, and some of the places to cut them at; all jobs together have all of these."""
-    lengths = {name: len(Stream(name).stream) for name in NAMES}
-    places = [(name, range(0, length + 1, every)) for name, length in lengths.items()]
+def jobs(every: int, of_others: int = 1, size: int = 150) -> List[Tuple[str, range]]:
+    """The names of all streams, and some of the places to cut them at; all jobs together have all of these.
+
+    Args:
+        every: at how many places each protocol's first stream is cut: at each of so many.
+        of_others: so many times fewer for the protocol's other streams, which have the same events.
+    """
+    steps = {name: every if name in FIRST else every * of_others for name in NAMES}
+    places = [(name, range(0, len(Stream(name).stream) + 1, step)) for name, step in steps.items()]
     return [(name, all_[first : first + size]) for name, all_ in places for first in range(0, len(all_), size)]
 
 
