@@ -108,7 +108,7 @@ class CuttingBefore(Stream):
 
 
 def cut_before(name: str, number: int, every: int) -> Tried:
-    """Cuts one of the answers before the stream, by both ends in turn: it fails before the first token, or the text is whole."""
+    """Cuts one of the answers before the stream, by both ends in turn: there is no token then, or the whole text."""
     cutting = CuttingBefore(name, number)
     count, problems = 0, []
     with RawHost(cutting) as host:
