@@ -1,19 +1,23 @@
 """The body of a host's answer: as it arrives, whole, or only its beginning."""
 
 from contextlib import suppress
-from socket import socket
-from typing import Any, Iterator, Optional
+from socket import socket, timeout
+from typing import Any, Callable, Iterator, Optional
 
 from requests import Response
 from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
+from .chunks import unchunked
 from .connection import reader_of
 from .document import excerpt
 from .errors import ProviderError, RequestFailedError, ResponseFormatError, StreamInterruptedError, cause_of
 
 LARGEST = 16 * 1024 * 1024
 """The most bytes of an answer that is no stream."""
+
+PATIENCE = 10
+"""How many times the silence a stream is waited for while only comments, blank lines and the like come."""
 
 _CODINGS = HTTPResponse.CONTENT_DECODERS
 _PIECE = 64 * 1024  # bytes; read1 gives what is there, this is only the most at a time
@@ -28,14 +32,17 @@ class Pieces:
 
     Args:
         response: got with ``stream=True``.
-        silence: how long to wait without any news, in seconds. What is news, the reader says with `heard`; else there
-            is none before the end.
+        silence: how long to wait for a byte, in seconds.
+        patience: how many times as long to wait for news. What is news, the reader says with `heard`; else there is
+            none before the end.
     """
 
-    def __init__(self, response: Response, silence: float) -> None:
+    def __init__(self, response: Response, silence: float, patience: int = 1) -> None:
         self._response = response
         self._silence = silence
+        self._patience = patience
         self._is_news = True
+        self._data = self._read()
 
     def heard(self) -> None:
         """Says that there was news in what came: the silence begins anew."""
@@ -46,22 +53,51 @@ class Pieces:
 
         Raises:
             StreamInterruptedError: the connection broke, or there was no news for too long.
+            ResponseFormatError: the body is compressed more than once.
         """
-        if self._response._content_consumed:  # type: ignore[attr-defined]
-            yield self._response._content or b""  # a hook of the caller's session has read it
-            return
-        codings = self._response.headers.get("Content-Encoding", "").lower().split(",")
-        if sum(coding.strip() in _CODINGS for coding in codings) > 1:
+        return self._data
+
+    def finish(self) -> None:
+        """Waits a moment for what stands behind the end mark, so that the connection can be used again; else closes
+        it."""
+        self._silence, self._patience = _LINGER, 1
+        self.heard()
+        left = _PIECE
+        with suppress(ProviderError):
+            for piece in self._data:
+                left -= len(piece)
+                if left <= 0:
+                    break
+        self._response.close()
+
+    def _read(self) -> Iterator[bytes]:
+        response = self._response
+        raw: Any = response.raw
+        codings = response.headers.get("Content-Encoding", "").lower().split(",")
+        if response._content_consumed:  # type: ignore[attr-defined]
+            yield response._content or b""  # a hook of the caller's session has read it
+        elif sum(coding.strip() in _CODINGS for coding in codings) > 1:
             raise ResponseFormatError("the answer is compressed more than once")  # a few bytes may be a gigabyte
+        elif codings == [""] and reader_of(response) and raw.chunked:
+            original = raw._original_response
+            is_all = yield from unchunked(self._come(lambda: original.fp.read1(_PIECE)))
+            original.close()
+            if is_all:
+                raw.release_conn()
+        else:  # looking for compression costs time: only where the host says so
+            yield from self._come(lambda: raw.read1(_PIECE, decode_content=codings != [""]))
+
+    def _come(self, read_once: Callable[[], bytes]) -> Iterator[bytes]:
         reader = reader_of(self._response)
         while True:
             if self._is_news and reader is not None:
-                reader.give(self._silence)
+                reader.give(self._silence * self._patience, self._silence)
             self._is_news = False
             try:
-                piece = _next(self._response)
-            except ReadTimeoutError as error:
-                raise StreamInterruptedError(f"nothing new came for {self._silence:g} seconds") from error
+                piece = read_once()
+            except (ReadTimeoutError, timeout) as error:
+                seconds = self._silence * (self._patience if reader and reader.is_late else 1)
+                raise StreamInterruptedError(f"nothing new came for {seconds:g} seconds") from error
             except (HTTPError, OSError) as error:
                 raise StreamInterruptedError(f"the answer broke off: {cause_of(error)}") from error
             if not piece:
@@ -85,7 +121,7 @@ def read(response: Response, silence: float) -> Response:
     except ProviderError as error:
         response.close()
         if isinstance(error, StreamInterruptedError):
-            is_late = isinstance(error.__cause__, ReadTimeoutError)
+            is_late = isinstance(error.__cause__, (ReadTimeoutError, timeout))
             late = f"the answer was not whole within {silence:g} seconds"
             raise RequestFailedError(late if is_late else error.args[0]) from error
         raise
@@ -111,31 +147,14 @@ def beginning(response: Response) -> bytes:
 def cut_redirect(response: Response, **_: Any) -> None:
     """A hook for requests, which reads redirects to their end; it may never come."""
     if response.is_redirect:
-        finish(response)
+        Pieces(response, _LINGER).finish()
         _keep(response, b"")
-
-
-def finish(response: Response) -> None:
-    """Waits a moment for what stands behind the end mark, so that the connection can be used again; else closes it."""
-    reader = reader_of(response)
-    if reader is not None:
-        reader.give(_LINGER)
-        left = _PIECE
-        with suppress(HTTPError, OSError):
-            while left > 0 and (piece := _next(response)):
-                left -= len(piece)
-    response.close()
 
 
 def socket_of(response: Response) -> Optional[socket]:
     """What a body comes from; None when it was read to its end."""
     reader = reader_of(response)
     return None if reader is None else reader.connection
-
-
-def _next(response: Response) -> bytes:
-    # Nobody asks for compression, and looking for it costs time: only where the host says so.
-    return response.raw.read1(_PIECE, decode_content="Content-Encoding" in response.headers)
 
 
 def _keep(response: Response, body: bytes) -> None:

@@ -30,14 +30,26 @@ class Reader(RawIOBase):
     def __init__(self, raw: Any, connection: socket.socket) -> None:
         super().__init__()
         self.is_over = False
-        self._read_once = getattr(raw, "readinto1", raw.readinto)
-        self._raw = raw
         self.connection = connection
+        self._raw = raw
+        self._own_timeout = self._silence = connection.gettimeout()
         self._deadline: Optional[float] = None
 
-    def give(self, seconds: Optional[float]) -> None:
-        """Says how many seconds there are from now on; None is as many as the socket's own time-out has for a byte."""
-        self._deadline = None if seconds is None else time.monotonic() + seconds
+    def give(self, seconds: float, silence: Optional[float] = None) -> None:
+        """Says how many seconds there are from now on, and how many of them there may be without a byte."""
+        self._deadline = time.monotonic() + seconds
+        self._silence = seconds if silence is None else silence
+
+    def relax(self) -> None:
+        """Gives the socket its own time-out back."""
+        if self._deadline is not None:
+            self._deadline = None
+            self.connection.settimeout(self._own_timeout)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the time that it was given is over, or as good as over."""
+        return self._deadline is not None and time.monotonic() > self._deadline - _SLACK * (self._silence or 0)
 
     def readable(self) -> bool:
         return True
@@ -47,10 +59,15 @@ class Reader(RawIOBase):
             left = self._deadline - time.monotonic()
             if left <= 0:
                 raise socket.timeout("timed out")
+            left = min(left, self._silence or left)
             timeout = self.connection.gettimeout()
             if timeout is None or not left <= timeout <= left + _SLACK * left:
                 self.connection.settimeout(left)
-        count: Optional[int] = self._read_once(buffer)
+        if isinstance(self._raw, BufferedReader):  # its readinto1 waits for more than it has
+            data = self._raw.read1(len(buffer))
+            buffer[: len(data)] = data
+            return len(data)
+        count: Optional[int] = self._raw.readinto(buffer)
         self.is_over = count == 0
         return count
 
@@ -77,7 +94,8 @@ class _Response(HTTPResponse):
     def __init__(self, connection: socket.socket, *arguments: Any, **options: Any) -> None:
         super().__init__(connection, *arguments, **options)
         self._reader = Reader(self.fp.detach(), connection)
-        self._reader.give(connection.gettimeout())
+        if connection.gettimeout() is not None:
+            self._reader.give(connection.gettimeout() or 0)
         self.fp = BufferedReader(self._reader)
 
     def begin(self) -> None:
@@ -94,7 +112,7 @@ class _Response(HTTPResponse):
             self.will_close = True  # whatever comes next is no answer to the next request
         self.msg.set_payload("")  # urllib3 would log what it cannot parse, and hosts may repeat a login
         self.msg.defects.clear()
-        self._reader.give(None)
+        self._reader.relax()
 
 
 class _Connection(HTTPConnection):

@@ -1,5 +1,6 @@
 """What becomes of a request that failed: an error that says why, with the host's own message."""
 
+import re
 from contextlib import suppress
 from typing import Any, List, Optional, Tuple
 from urllib.parse import urljoin, urlsplit
@@ -20,6 +21,7 @@ from .errors import (
 )
 from .hiding import forms_of, hidden, secret_headers
 
+_LONGEST = 64 * 1024  # characters of what other libraries' errors keep: they may have the whole answer
 RETRIED_STATUSES = (429, 502, 503, 504)
 
 
@@ -33,7 +35,9 @@ def unanswered(error: Exception, connect: float, silence: float) -> RequestFaile
     if isinstance(error, requests.ConnectTimeout):
         message = f"no connection within {connect:g} seconds"
     elif isinstance(error, requests.Timeout):
-        message = f"no answer within {silence:g} seconds"
+        # A proxy's silence, or one within the TLS handshake, has the clock of the connection.
+        clock = re.search(r"read timeout=([\d.]+)", str(error))
+        message = f"no answer within {min(silence, float(clock.group(1)) if clock else silence):g} seconds"
     else:
         message = f"no answer: {cause_of(error)}"
     failure = RequestFailedError(message, request=getattr(error, "request", None))
@@ -102,12 +106,13 @@ def hide_in(error: ProviderError, secrets: List[str]) -> None:
     for said in _shown_with(error):
         said.args = tuple(hidden(argument, forms) for argument in said.args)
         if said is not error:  # some of the errors below have a text of their own making
-            vars(said).update({name: hidden(value, forms) for name, value in vars(said).items()})
+            texts = {name: value for name, value in vars(said).items() if isinstance(value, (str, bytes))}
+            vars(said).update({name: hidden(text[:_LONGEST], forms) for name, text in texts.items()})
 
 
 def shows(url: str, secrets: List[str]) -> bool:
     """Whether a URL repeats a secret. URLs are logged, also by others: such a one is not asked for."""
-    return bool(hidden(url, forms_of(secrets)) != url)
+    return any(form in url for form in forms_of(secrets))
 
 
 def _shown_with(error: BaseException) -> List[BaseException]:

@@ -9,6 +9,7 @@ from os.path import commonprefix
 from typing import Any, Iterable, Iterator, List, Mapping, Optional, Set, Tuple
 from urllib.parse import quote, quote_plus, unquote
 
+_PADDING, _WORD = re.compile("=*"), re.compile(r"[^\s'\"]*")
 _SHORTEST = 8  # characters: shorter texts stand in words, too
 
 _PUBLIC_HEADERS = re.compile(
@@ -32,7 +33,8 @@ def secret_headers(headers: Mapping[str, Any]) -> List[str]:
         for name, value in headers.items()
         if value and not _PUBLIC_HEADERS.fullmatch(name)
     ]
-    return values + [part for value in values for part in _of_basic(value)]
+    logins = [re.sub("^(bearer|basic|token) +", "", value, flags=re.IGNORECASE) for value in values]
+    return logins + [part for value in values for part in _of_basic(value)]
 
 
 def login_in(url: Optional[str]) -> Optional[Tuple[str, str]]:
@@ -66,16 +68,17 @@ def hidden(value: Any, forms: List[str]) -> Any:
 
 def _hidden(text: str, forms: List[str]) -> str:
     beginnings = re.compile("|".join({re.escape(form[:_SHORTEST]) for form in forms}))
+    shown, at = [], 0
     found = beginnings.search(text)
     while found:
-        at = found.start()
+        start = found.start()
+        shown.append(text[at:start])
         # The text follows one of them the longest. Where that is not whole, the rest of the word is left out, too.
-        came = max((commonprefix([form, text[at : at + len(form)]]) for form in forms), key=len)
-        rest = text[at + len(came) :]
-        rest = rest.lstrip("=") if came in forms else re.sub(r"^[^\s'\"]+", "", rest)
-        text = f"{text[:at]}…{rest}"
-        found = beginnings.search(text, at + 1)
-    return text
+        came = max((commonprefix([form, text[start : start + len(form)]]) for form in forms), key=len)
+        rest = (_PADDING if came in forms else _WORD).match(text, start + len(came))
+        at = rest.end() if rest else start + len(came)
+        found = beginnings.search(text, at)
+    return "…".join([*shown, text[at:]])
 
 
 def _forms(secret: str) -> Set[str]:

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 import requests
 from urllib3.exceptions import HTTPError
 
-from .body import Pieces, beginning, cut_redirect, finish, read, socket_of
+from .body import PATIENCE, Pieces, beginning, cut_redirect, read, socket_of
 from .cookies import Cookies
 from .document import excerpt, parse
 from .errors import ProviderError, RequestFailedError, ResponseFormatError
@@ -147,15 +147,18 @@ class Host:
         return {} if answer.is_redirect else parse(answer.content or b"{}", dict)
 
     @contextmanager
-    def stream(self, path: str, **request: Any) -> Iterator[Pieces]:
+    def stream(self, path: str, patience: Optional[int] = None, **request: Any) -> Iterator[Pieces]:
         """Posts, and gives the bytes of the answer as they arrive.
+
+        Args:
+            patience: how many times `silence` to wait while bytes come, but none with news; `body.PATIENCE`.
 
         Leaving the block closes the answer; leaving it without an error keeps the connection for the next request.
 
         Raises:
             RequestFailedError: as `get`.
             ResponseFormatError: the answer is a page.
-            StreamInterruptedError: in the block, when the connection breaks or nothing new comes for `silence` seconds.
+            StreamInterruptedError: in the block, when the connection breaks or nothing (new) comes for too long.
         """
         self._last = response = self._request("POST", path, headers={"Accept-Encoding": "identity"}, **request)
         try:
@@ -163,13 +166,14 @@ class Host:
             if content_type == "text/html":
                 raise ResponseFormatError(f"expected a stream, but got a page: {excerpt(beginning(response))}")
             with breakable(socket_of(response)):
-                yield Pieces(response, self.silence)
+                pieces = Pieces(response, self.silence, patience or PATIENCE)
+                yield pieces
         except BaseException as error:
             if isinstance(error, ProviderError):  # it may be logged on its way up
                 hide_in(error, self._options.secrets)
             response.close()
             raise
-        finish(response)
+        pieces.finish()
 
     @contextmanager
     def deleting(self, path: str, *, params: Optional[Dict[str, str]] = None, stop: str = "") -> Iterator[None]:

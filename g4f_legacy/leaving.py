@@ -3,6 +3,7 @@
 import atexit
 import os
 from contextlib import contextmanager
+from socket import timeout
 from typing import Any, Callable, Iterator, List
 
 from requests import ReadTimeout
@@ -11,7 +12,7 @@ from urllib3.exceptions import ReadTimeoutError
 from .errors import ProviderError, ResponseFormatError
 from .running import unbreakable
 
-_SILENCES = (ReadTimeoutError, ReadTimeout)
+_SILENCES = (ReadTimeoutError, ReadTimeout, timeout)
 
 _to_leave: List[Callable[[], None]] = []
 if hasattr(os, "register_at_fork"):

@@ -99,6 +99,7 @@ def _current() -> Optional[Running]:
 
 
 def _break_off(connection: socket.socket) -> None:
-    with suppress(OSError):
-        # The method of plain sockets: that of TLS sockets is not meant for another thread than the reader's.
-        socket.socket.shutdown(connection, socket.SHUT_RDWR)
+    with suppress(OSError, TypeError):
+        # The method of plain sockets: that of TLS sockets is not meant for another thread than the reader's. TLS within
+        # TLS, to a proxy, is no socket, but has one.
+        socket.socket.shutdown(getattr(connection, "socket", connection), socket.SHUT_RDWR)

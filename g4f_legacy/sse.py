@@ -40,29 +40,8 @@ def lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
     Raises:
         ResponseFormatError: a line is longer than ``LONGEST``.
     """
-    begun = bytearray()  # of a line that has not ended yet
-    after_cr = False
-    for piece in pieces:
-        if after_cr and piece.startswith(b"\n"):
-            piece = piece[1:]
-            after_cr = False
-        if not piece:
-            continue
-        after_cr = piece.endswith(b"\r")
-        whole = piece.splitlines()
-        tail = b"" if piece.endswith((b"\n", b"\r")) else whole.pop()
-        if whole and begun:
-            whole[0] = bytes(begun) + whole[0]
-            begun.clear()
-        for line in whole:
-            if len(line) > LONGEST:
-                raise ResponseFormatError(_too_long("a line"))
-            yield line
-        begun += tail
-        if len(begun) > LONGEST:
-            raise ResponseFormatError(_too_long("a line"))
-    if begun:
-        yield bytes(begun)
+    for several in _lines_by_piece(pieces):
+        yield from several
 
 
 def events(pieces: Iterable[bytes], beside: Optional[List[bytes]] = None) -> Iterator[Event]:
@@ -79,39 +58,69 @@ def events(pieces: Iterable[bytes], beside: Optional[List[bytes]] = None) -> Ite
     kind = last_id = ""
     retry: Optional[int] = None
     first = True
-    for line in lines(pieces):
-        if first:
-            first = False
-            if line.startswith(b"\xef\xbb\xbf"):
-                line = line[3:]
-        if not line:
-            if data:
-                yield Event(_text(b"\n".join(data)), kind or "message", last_id, retry)
-            data, length, kind, retry = [], 0, "", None
-            continue
-        field, _, value = line.partition(b":")
-        if value.startswith(b" "):
-            value = value[1:]
-        if field == b"data":
-            data.append(value)
-            length += len(value) + 1  # the newline counts: empty lines, too, must come to an end
-            if length > LONGEST:
-                raise ResponseFormatError(_too_long("an event"))
-        elif field == b"event":
-            kind = _text(value)
-        elif field == b"id" and b"\0" not in value:
-            last_id = _text(value)
-        elif field == b"retry" and value.isdigit() and len(value) < 16:
-            retry = int(value)
-        elif beside is not None and field not in (b"", b"id", b"retry"):
-            beside_length += len(line) + 1
-            if beside_length <= LONGEST:
-                beside.append(line)
+    for several in _lines_by_piece(pieces):
+        for line in several:
+            if first:
+                first = False
+                if line.startswith(b"\xef\xbb\xbf"):
+                    line = line[3:]
+            if not line:
+                if data:
+                    yield Event(_text(data), kind or "message", last_id, retry)
+                    data, length = [], 0
+                kind, retry = "", None
+                continue
+            field, _, value = line.partition(b":")
+            if value[:1] == b" ":
+                value = value[1:]
+            if field == b"data":
+                length += len(value) + 1  # the newline counts: empty lines, too, must come to an end
+                if data and length > LONGEST:
+                    raise ResponseFormatError(_too_long("an event"))
+                data.append(value)
+            elif field == b"event":
+                kind = _text([value])
+            elif field == b"id" and b"\0" not in value:
+                last_id = _text([value])
+            elif field == b"retry" and value.isdigit() and len(value) < 16:
+                retry = int(value)
+            elif beside is not None and field not in (b"", b"id", b"retry"):
+                beside_length += len(line) + 1
+                if beside_length <= LONGEST:
+                    beside.append(line)
     if data:
-        yield Event(_text(b"\n".join(data)), kind or "message", last_id, retry, terminated=False)
+        yield Event(_text(data), kind or "message", last_id, retry, terminated=False)
 
 
-def _text(value: bytes) -> str:
+def _lines_by_piece(pieces: Iterable[bytes]) -> Iterator[List[bytes]]:
+    """As `lines`, but all the lines at once whose ends a piece holds."""
+    begun = bytearray()  # of a line that has not ended yet
+    after_cr = False
+    for piece in pieces:
+        if after_cr and piece.startswith(b"\n"):
+            piece = piece[1:]
+            after_cr = False
+        if not piece:
+            continue
+        after_cr = piece.endswith(b"\r")
+        whole = piece.splitlines()
+        tail = b"" if piece.endswith((b"\n", b"\r")) else whole.pop()
+        if whole and begun:
+            whole[0] = bytes(begun) + whole[0]
+            begun.clear()
+        if whole and max(map(len, whole)) > LONGEST:
+            yield whole[: next(place for place, line in enumerate(whole) if len(line) > LONGEST)]
+            raise ResponseFormatError(_too_long("a line"))
+        yield whole
+        begun += tail
+        if len(begun) > LONGEST:
+            raise ResponseFormatError(_too_long("a line"))
+    if begun:
+        yield [bytes(begun)]
+
+
+def _text(values: List[bytes]) -> str:
+    value = values[0] if len(values) == 1 else b"\n".join(values)
     return value.decode("utf-8", "replace")
 
 

@@ -26,26 +26,26 @@ def documents(pieces: Iterable[bytes]) -> Iterator[Dict[str, Any]]:
     beside: List[bytes] = []
     is_empty = True
     for event in sse.events(pieces, beside):
-        data = event.data.strip()
-        is_empty = is_empty and not data
         if beside:
             yield from _objects(beside)
             beside.clear()
-        if data == "[DONE]":
-            yield DONE
-        if data in ("", "[DONE]"):
-            continue
         try:
             document = parse(event.data, dict)
         except ResponseFormatError as error:
-            found = _objects([event.data.encode()])  # Gemini's errors may stand in a list
-            yield from found
-            if event.terminated and not found:
-                raise
-            if not found:
-                raise StreamInterruptedError(f"the stream ended within an event: {excerpt(event.data)}") from error
-            continue
-        yield document if event.event != "error" or document.get("error") else {"error": document}
+            data = event.data.strip()
+            is_empty = is_empty and not data
+            if data == "[DONE]":
+                yield DONE
+            elif data:
+                found = _objects([event.data.encode()])  # Gemini's errors may stand in a list
+                yield from found
+                if event.terminated and not found:
+                    raise
+                if not found:
+                    raise StreamInterruptedError(f"the stream ended within an event: {excerpt(event.data)}") from error
+        else:
+            is_empty = False
+            yield document if event.event != "error" or document.get("error") else {"error": document}
     found = _objects(beside)
     yield from found
     if is_empty and beside and not found and not b"data".startswith(beside[0]):

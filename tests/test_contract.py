@@ -251,7 +251,7 @@ def test_every_check_is_proven() -> None:
 def test_the_arrows_point_one_way() -> None:
     """Who may import whom: each module only from those before it."""
     order = "typing debug errors running sse document stream params prompt models hiding options connection".split()
-    order += "body failures session cookies leaving host listing chat_ui aio redirects provider_module".split()
+    order += "chunks body failures session cookies leaving host listing chat_ui aio redirects provider_module".split()
     order += "stand_ins registry base_provider retry helper Provider completion check runner scan commands cli".split()
     package = Path(sys.modules["g4f_legacy"].__file__ or "").parent
     for path in package.glob("*.py"):

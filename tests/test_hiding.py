@@ -14,10 +14,10 @@ from g4f_legacy.hiding import forms_of, hidden, login_in, login_of, secret_heade
     [
         ({"Accept": "application/json", "Content-Type": "text/plain", "User-Agent": "mine/1.0", "Host": "a.host"}, []),
         ({"x-goog-api-key": "k3y", "Cookie": "a=b", "X-Empty": ""}, ["k3y", "a=b"]),
-        ({"Authorization": "Bearer bWU6c2VjcmV0"}, ["Bearer bWU6c2VjcmV0"]),
-        ({"Authorization": "basic bWU6czpjcmV0"}, ["basic bWU6czpjcmV0", "me:s:cret", "s:cret"]),
-        ({"Authorization": b"Basic bWU6c2VjcmV0"}, ["Basic bWU6c2VjcmV0", "me:secret", "secret"]),
-        ({"Authorization": "Basic x"}, ["Basic x"]),
+        ({"Authorization": "Bearer bWU6c2VjcmV0"}, ["bWU6c2VjcmV0"]),
+        ({"Authorization": "basic bWU6czpjcmV0"}, ["bWU6czpjcmV0", "me:s:cret", "s:cret"]),
+        ({"Authorization": b"Basic bWU6c2VjcmV0"}, ["bWU6c2VjcmV0", "me:secret", "secret"]),
+        ({"Authorization": "Basic x"}, ["x"]),
     ],
 )
 def test_secret_headers(headers: Dict[str, Any], secrets: List[str]) -> None:
@@ -78,3 +78,8 @@ IN_JSON = [json.dumps(QUOTED, ensure_ascii=is_ascii)[1:-1] for is_ascii in (True
 @pytest.mark.parametrize("text", [QUOTED, *IN_JSON, *(repr(one)[1:-1] for one in [QUOTED, *IN_JSON, "p's\\wörter"])])
 def test_quotes_and_backslashes(text: str) -> None:
     assert hidden(f"not {text}, no", forms_of([QUOTED, "p's\\wörter"])) == "not …, no"
+
+
+def test_a_flood_of_beginnings_is_no_work_for_ages() -> None:
+    forms = forms_of(["a-secret-key"])
+    assert hidden("a-secret " * 50_000, forms) == "… " * 50_000  # quadratic, it took minutes

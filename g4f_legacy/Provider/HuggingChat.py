@@ -85,7 +85,7 @@ def _ask(host: Host, path: str, question: Dict[str, Any], may_be_older: bool) ->
 def _answer(host: Host, path: str, **question: Any) -> Iterator[str]:
     came: List[str] = []
     since_tool = 0
-    with host.stream(path, **question) as pieces:
+    with host.stream(path, patience=1, **question) as pieces:  # keepAlive is silence
         answer = Answer(answer_lines(pieces), pieces.heard, check_line)
         for line in answer:
             kind, text = line.get("type"), ""

@@ -154,7 +154,7 @@ def test_a_basic_login_in_a_header() -> None:
     options = read_options(OpenAI, {"headers": {"Authorization": requests.auth._basic_auth_str("user", PASSWORD)}})
     error = RequestFailedError(f"Not {PASSWORD}, nor {options.headers}")
     hide_in(error, options.secrets)
-    assert error.args == ("Not …, nor {'Authorization': '…'}",)
+    assert error.args == ("Not …, nor {'Authorization': 'Basic …'}",)
 
 
 WRONG: Dict[str, Dict[str, Any]] = {
