@@ -1,6 +1,8 @@
 """What hosts answer: JSON, taken apart with a word on what came instead of what was expected."""
 
 import json
+from functools import reduce
+from operator import getitem
 from typing import Any, Callable, Dict, List, Type, TypeVar, Union
 
 try:
@@ -63,12 +65,16 @@ def field(document: Dict[str, Any], path: str, kind: Type[T]) -> T:
     Raises:
         ResponseFormatError: there is nothing at the path, or a value of another kind.
     """
+    keys = path.split(".")
     value: Any = document
     try:
-        for key in path.split("."):
-            value = value[int(key) if isinstance(value, list) else key]
-    except (KeyError, TypeError, IndexError, ValueError):
-        value = None
+        value = reduce(getitem, keys, value)
+    except (LookupError, TypeError):
+        try:
+            for key in keys:
+                value = value[int(key) if isinstance(value, list) else key]
+        except (LookupError, TypeError, ValueError):
+            value = None
     if isinstance(value, kind):
         return value
     try:

@@ -71,7 +71,7 @@ def events(pieces: Iterable[bytes], beside: Optional[List[bytes]] = None) -> Ite
                 kind, retry = "", None
                 continue
             field, _, value = line.partition(b":")
-            if value[:1] == b" ":
+            if value.startswith(b" "):
                 value = value[1:]
             if field == b"data":
                 length += len(value) + 1  # the newline counts: empty lines, too, must come to an end
