@@ -1,0 +1,238 @@
+"""Who takes part: each prepares itself for an address, and gives what reads one stream from there to its end."""
+
+import asyncio
+import json
+import socket
+from typing import Any, Callable, Dict, Iterable, List, Tuple
+from urllib.parse import urlsplit
+
+MESSAGES = [{"role": "user", "content": "Hello"}]
+_INPUT = {"inputs": "Hello", "parameters": {"max_new_tokens": 1024}, "stream": True}
+
+Counted = Tuple[int, int]
+"""How many tokens came, and how many characters."""
+
+Run = Callable[[], Counted]
+
+
+def counted(tokens: Iterable[str]) -> Counted:
+    """The loop that everyone is measured with."""
+    number = length = 0
+    for token in tokens:
+        number += 1
+        length += len(token)
+    return number, length
+
+
+def h2o(base: str) -> Run:
+    from g4f_legacy.Provider import H2o
+
+    return lambda: counted(H2o._create_completion("falcon-40b", MESSAGES, stream=True, base_url=base))
+
+
+def create(base: str) -> Run:
+    from g4f_legacy import ChatCompletion
+
+    return lambda: counted(ChatCompletion.create("falcon-40b", MESSAGES, "H2o", stream=True, base_url=base))
+
+
+def openai_provider(base: str) -> Run:
+    from g4f_legacy.Provider import OpenAI
+
+    return lambda: counted(OpenAI._create_completion("tiny", MESSAGES, stream=True, base_url=f"{base}/v1"))
+
+
+def with_orjson(contender: Callable[[str], Run]) -> Callable[[str], Run]:
+    """The same with the extra ``speed``: the package takes orjson where it is installed."""
+
+    def prepare(base: str) -> Run:
+        import orjson  # noqa: F401
+
+        return contender(base)
+
+    return prepare
+
+
+def requests_package(base: str) -> Run:
+    import requests
+
+    session = requests.Session()
+
+    def run() -> Counted:
+        with session.post(f"{base}/generate_stream", json=_INPUT, stream=True) as response:
+            lines = (line for line in response.iter_lines() if line)
+            return counted(json.loads(line[5:])["token"]["text"] for line in lines)
+
+    return run
+
+
+def httpx_sse(base: str) -> Run:
+    import httpx
+    from httpx_sse import connect_sse
+
+    client = httpx.Client(trust_env=False)
+
+    def run() -> Counted:
+        with connect_sse(client, "POST", f"{base}/generate_stream", json=_INPUT) as source:
+            return counted(json.loads(event.data)["token"]["text"] for event in source.iter_sse())
+
+    return run
+
+
+def sseclient_py(base: str) -> Run:
+    import requests
+    from sseclient import SSEClient
+
+    session = requests.Session()
+
+    def run() -> Counted:
+        with session.post(f"{base}/generate_stream", json=_INPUT, stream=True) as response:
+            source: Any = response
+            events = SSEClient(source).events()
+            return counted(json.loads(event.data)["token"]["text"] for event in events)
+
+    return run
+
+
+def openai_package(base: str) -> Run:
+    from openai import OpenAI
+
+    client = OpenAI(base_url=f"{base}/v1", api_key="none", max_retries=0)
+
+    def run() -> Counted:
+        asked: Any = {"model": "tiny", "messages": MESSAGES, "stream": True}
+        chunks = client.chat.completions.create(**asked)
+        texts = (chunk.choices[0].delta.content for chunk in chunks)
+        return counted(text for text in texts if text)
+
+    return run
+
+
+def huggingface_hub(base: str) -> Run:
+    from huggingface_hub import InferenceClient
+
+    client = InferenceClient(f"{base}/generate_stream", token="none")  # it posts to the address as it is given
+    return lambda: counted(client.text_generation("Hello", max_new_tokens=1024, stream=True))
+
+
+def aiohttp_package(base: str) -> Run:
+    import aiohttp
+
+    async def read() -> Counted:
+        number = length = 0
+        async with aiohttp.ClientSession() as session:
+            async with session.post(f"{base}/generate_stream", json=_INPUT) as response:
+                async for line in response.content:
+                    if line.startswith(b"data:"):
+                        number += 1
+                        length += len(json.loads(line[5:])["token"]["text"])
+        return number, length
+
+    return lambda: asyncio.run(read())
+
+
+def litellm_package(base: str) -> Run:
+    import litellm
+
+    litellm.suppress_debug_info = True
+
+    def run() -> Counted:
+        chunks = litellm.completion(
+            "openai/tiny", MESSAGES, stream=True, api_base=f"{base}/v1", api_key="none", max_retries=0
+        )
+        texts = (chunk.choices[0].delta.content for chunk in chunks)
+        return counted(text for text in texts if text)
+
+    return run
+
+
+def floor_json(base: str) -> Run:
+    """A bare socket, and `json.loads` for each line that is an event."""
+
+    def run() -> Counted:
+        number = length = 0
+        with _ask(base) as connection, connection.makefile("rb", 65536) as lines:
+            for line in lines:
+                if line.startswith(b"data:"):
+                    number += 1
+                    length += len(json.loads(line[5:])["token"]["text"])
+        return number, length
+
+    return run
+
+
+def floor_orjson(base: str) -> Run:
+    """A bare socket, with all that has arrived split at once, and orjson."""
+    from orjson import loads
+
+    def run() -> Counted:
+        number = length = 0
+        rest = b""
+        with _ask(base) as connection:
+            while True:
+                piece = connection.recv(65536)
+                if not piece:
+                    return number, length
+                lines = (rest + piece).split(b"\n")
+                rest = lines.pop()
+                for line in lines:
+                    if line.startswith(b"data:"):
+                        number += 1
+                        length += len(loads(line[5:])["token"]["text"])
+
+    return run
+
+
+def _ask(base: str) -> socket.socket:
+    address, content = urlsplit(base), json.dumps(_INPUT).encode()
+    connection = socket.create_connection((address.hostname or "", address.port or 80))
+    connection.sendall(
+        f"POST {address.path}/generate_stream HTTP/1.1\r\nHost: {address.netloc}\r\nConnection: close\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n".encode() + content
+    )
+    return connection
+
+
+CONTENDERS: Dict[str, Callable[[str], Run]] = {
+    "H2o": h2o,
+    "H2o+orjson": with_orjson(h2o),
+    "create": create,
+    "create+orjson": with_orjson(create),
+    "OpenAI": openai_provider,
+    "OpenAI+orjson": with_orjson(openai_provider),
+    "requests": requests_package,
+    "httpx-sse": httpx_sse,
+    "sseclient-py": sseclient_py,
+    "aiohttp": aiohttp_package,
+    "huggingface_hub": huggingface_hub,
+    "openai": openai_package,
+    "litellm": litellm_package,
+    "floor-json": floor_json,
+    "floor-orjson": floor_orjson,
+}
+OURS = ("H2o", "H2o+orjson", "create", "create+orjson", "OpenAI", "OpenAI+orjson")
+WITHOUT_ORJSON = ("H2o", "create", "OpenAI")
+SLOW = ("litellm",)
+"""Reads a tenth of the stream in a quick run."""
+
+LABELS = {
+    "H2o": "g4f_legacy: H2o",
+    "H2o+orjson": "g4f_legacy[speed]: H2o",
+    "create": "g4f_legacy: ChatCompletion.create",
+    "create+orjson": "g4f_legacy[speed]: ChatCompletion.create",
+    "OpenAI": "g4f_legacy: OpenAI",
+    "OpenAI+orjson": "g4f_legacy[speed]: OpenAI",
+    "requests": "requests: iter_lines + json",
+    "httpx-sse": "httpx + httpx-sse",
+    "sseclient-py": "requests + sseclient-py",
+    "aiohttp": "aiohttp in asyncio.run",
+    "floor-json": "floor: a socket + json",
+    "floor-orjson": "floor: a socket + orjson",
+}
+"""What tables and charts call them, where it is not their name."""
+
+PACKAGES: List[str] = [
+    *("g4f-legacy", "requests", "urllib3", "orjson", "httpx", "httpx-sse", "sseclient-py", "aiohttp"),
+    *("huggingface-hub", "openai", "litellm", "flask", "waitress"),
+]
+"""What the results depend on, by the names of the package index."""

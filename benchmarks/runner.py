@@ -1,0 +1,22 @@
+"""``python -m benchmarks.runner TASK ARGUMENT …``: runs one of the `tasks`, and prints its result as a line of JSON."""
+
+import json
+import sys
+
+from . import contenders, tasks
+from .process import Missing
+
+
+def main() -> None:
+    name, *arguments = sys.argv[1:]
+    if arguments and name == "cpu" and arguments[0] in contenders.WITHOUT_ORJSON:
+        sys.modules["orjson"] = None  # type: ignore[assignment]  # before anything looks for it
+    try:
+        result = getattr(tasks, name)(*arguments)
+    except (ImportError, Missing) as error:
+        result = {"missing": str(error)}
+    print(json.dumps(result), flush=True)
+
+
+if __name__ == "__main__":
+    main()
