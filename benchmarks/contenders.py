@@ -218,8 +218,8 @@ SLOW = ("litellm",)
 LABELS = {
     "H2o": "g4f_legacy: H2o",
     "H2o+orjson": "g4f_legacy[speed]: H2o",
-    "create": "g4f_legacy: ChatCompletion.create",
-    "create+orjson": "g4f_legacy[speed]: ChatCompletion.create",
+    "create": "g4f_legacy: create",
+    "create+orjson": "g4f_legacy[speed]: create",
     "OpenAI": "g4f_legacy: OpenAI",
     "OpenAI+orjson": "g4f_legacy[speed]: OpenAI",
     "requests": "requests: iter_lines + json",
