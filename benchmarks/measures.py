@@ -1,7 +1,5 @@
 """The measures: each makes rows of figures, and says what each has to reach."""
 
-import sysconfig
-from pathlib import Path
 from statistics import median, quantiles
 from typing import Callable, Dict, Iterator, List
 
@@ -10,7 +8,7 @@ from .growth import growth
 from .process import Failed, Missing, run
 from .results import Results, Row
 from .setting import Setting
-from .start import cumulative, seconds
+from .start import start
 from .wire import Case
 
 
@@ -70,19 +68,6 @@ def way(setting: Setting, results: Results) -> Iterator[Row]:
         what = f"a token on the way, {framing}"
         yield Row("way", f"{what}: median", median(delays), "ms", 0.3, None, delays, True)
         yield Row("way", f"{what}: 99th percentile", quantiles(delays, n=100)[98], "ms", 2, None, [], True)
-
-
-def start(setting: Setting, results: Results) -> Iterator[Row]:
-    """Import, and the shortest command."""
-    script = Path(sysconfig.get_path("scripts")) / "g4f-legacy"
-    version = [str(script)] if script.exists() else ["-m", "g4f_legacy"]
-    imports, commands = [], []
-    for number in range(2 * setting.rounds):
-        setting.say(f"import, round {number + 1} of {2 * setting.rounds}")
-        imports.append(cumulative("g4f_legacy") / cumulative("requests"))
-        commands.append(seconds(*version, "--version") / seconds("-c", "pass"))
-    yield Row("start", "import g4f_legacy / import requests", median(imports), "×", 0.3, None, imports, True)
-    yield Row("start", "g4f-legacy --version / python -c pass", median(commands), "×", 1.5, None, commands, True)
 
 
 def memory(setting: Setting, results: Results) -> Iterator[Row]:

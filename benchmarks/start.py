@@ -2,29 +2,65 @@
 
 import subprocess
 import sys
+import sysconfig
 import time
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Callable, Iterator
 
 from .process import ROOT, Failed, environment
+from .results import Results, Row
+from .setting import Setting
+
+
+def start(setting: Setting, results: Results) -> Iterator[Row]:
+    """The import next to that of requests, and the shortest command next to an interpreter that does nothing."""
+    ours, theirs = partial(cumulative, "g4f_legacy"), partial(cumulative, "requests")
+    yield from _compared(setting, "import g4f_legacy", ours, "import requests", theirs, 0.3)
+    script = Path(sysconfig.get_path("scripts")) / "g4f-legacy"
+    command = [str(script)] if script.exists() else ["-m", "g4f_legacy"]
+    ours, theirs = partial(milliseconds, *command, "--version"), partial(milliseconds, "-c", "pass")
+    yield from _compared(setting, "g4f-legacy --version", ours, "python -c pass", theirs, 1.5)
+
+
+def _compared(
+    setting: Setting,
+    name: str,
+    measured: Callable[[], float],
+    other_name: str,
+    other: Callable[[], float],
+    at_most: float,
+) -> Iterator[Row]:
+    times, other_times = [], []
+    for number in range(2 * setting.rounds):
+        setting.say(f"{name}, round {number + 1} of {2 * setting.rounds}")
+        times.append(measured())
+        other_times.append(other())
+    ratios = [one / two for one, two in zip(times, other_times)]
+    yield Row("start", name, median(times), "ms", None, None, times)
+    yield Row("start", other_name, median(other_times), "ms", None, None, other_times)
+    yield Row("start", f"{name} / {other_name}", median(ratios), "×", at_most, None, ratios, True)
 
 
 def cumulative(module: str) -> float:
-    """Microseconds that importing a module takes, with all that it imports."""
+    """Milliseconds that importing a module takes, with all that it imports."""
     command = [sys.executable, "-X", "importtime", "-c", f"import {module}"]
     done = subprocess.run(command, cwd=ROOT, env=environment(), stderr=subprocess.PIPE, timeout=60)
     for line in reversed(done.stderr.decode().splitlines()):
         _, _, rest = line.partition("|")
         microseconds, _, name = rest.partition("|")
         if name.strip() == module:
-            return float(microseconds)
+            return float(microseconds) / 1000
     raise Failed(f"{module} cannot be imported")
 
 
-def seconds(*arguments: str) -> float:
-    """Seconds that a whole process takes: the interpreter with these arguments."""
+def milliseconds(*arguments: str) -> float:
+    """Milliseconds that a whole process takes: the interpreter with these arguments."""
     begun = time.perf_counter()
     done = subprocess.run(
         [sys.executable, *arguments], cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, timeout=60
     )
     if done.returncode:
         raise Failed(f"{' '.join(arguments)} ended with {done.returncode}")
-    return time.perf_counter() - begun
+    return (time.perf_counter() - begun) * 1000
