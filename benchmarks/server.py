@@ -147,7 +147,8 @@ def main() -> None:
     server = _Server()
     print("http://127.0.0.1:%d" % server.listener.getsockname()[1], flush=True)
     threading.Thread(target=server.listen, daemon=True).start()
-    sys.stdin.read()
+    with suppress(KeyboardInterrupt):
+        sys.stdin.read()
 
 
 if __name__ == "__main__":
