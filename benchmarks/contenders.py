@@ -60,8 +60,7 @@ def requests_package(base: str) -> Run:
 
     def run() -> Counted:
         with session.post(f"{base}/generate_stream", json=_INPUT, stream=True) as response:
-            lines = (line for line in response.iter_lines() if line)
-            return counted(json.loads(line[5:])["token"]["text"] for line in lines)
+            return counted(json.loads(line[5:])["token"]["text"] for line in response.iter_lines() if line)
 
     return run
 

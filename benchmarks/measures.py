@@ -20,7 +20,7 @@ def cpu(setting: Setting, results: Results) -> Iterator[Row]:
         for name in [name for name in setting.contenders if name in results.cpu]:
             setting.say(f"CPU per token, round {number + 1} of {setting.rounds}: {LABELS.get(name, name)}")
             try:
-                results.cpu[name].append(run("cpu", name, setting.base, setting.tokens_for(name)))
+                results.cpu[name].append(run("cpu", name, setting.base, setting.tokens_for(name), setting.seconds))
             except (Failed, Missing) as error:
                 del results.cpu[name]
                 _leave_out(name, error, setting, results)

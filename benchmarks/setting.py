@@ -32,6 +32,11 @@ class Setting(NamedTuple):
         return self.tokens // 10 if self.is_quick and contender in SLOW else self.tokens
 
     @property
+    def seconds(self) -> float:
+        """How long a contender reads the stream again and again, once at least."""
+        return 0.0 if self.is_quick else 0.5
+
+    @property
     def repeats(self) -> int:
         """How often the measures that take long are repeated."""
         return 1 if self.is_quick else 3
