@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from socket import socket, timeout
-from typing import Any, Callable, Iterator, Optional
+from typing import Any, Callable, Generator, Iterator, Optional
 
 from requests import Response
 from urllib3 import HTTPResponse
@@ -68,9 +68,14 @@ class Pieces:
                 left -= len(piece)
                 if left <= 0:
                     break
+        self.close()
+
+    def close(self) -> None:
+        """Closes the answer, and with it the connection, unless all was read."""
+        self._data.close()  # which holds this object, as long as it is not over
         self._response.close()
 
-    def _read(self) -> Iterator[bytes]:
+    def _read(self) -> Generator[bytes, None, None]:
         response = self._response
         raw: Any = response.raw
         codings = response.headers.get("Content-Encoding", "").lower().split(",")
@@ -82,8 +87,7 @@ class Pieces:
             original = raw._original_response
             is_all = yield from unchunked(self._come(lambda: original.fp.read1(_PIECE)))
             original.close()
-            if is_all:
-                raw.release_conn()
+            raw.release_conn() if is_all else response.close()
         else:  # looking for compression costs time: only where the host says so
             yield from self._come(lambda: raw.read1(_PIECE, decode_content=codings != [""]))
 
@@ -112,14 +116,14 @@ def read(response: Response, silence: float) -> Response:
         RequestFailedError: the body broke off, or was not whole within `silence` seconds.
         ResponseFormatError: it is larger than ``LARGEST``.
     """
-    body = bytearray()
+    body, pieces = bytearray(), Pieces(response, silence)
     try:
-        for piece in Pieces(response, silence):
+        for piece in pieces:
             body += piece
             if len(body) > LARGEST:
                 raise ResponseFormatError(f"more than {LARGEST} bytes came: {excerpt(bytes(body[:1000]))}")
     except ProviderError as error:
-        response.close()
+        pieces.close()
         if isinstance(error, StreamInterruptedError):
             is_late = isinstance(error.__cause__, (ReadTimeoutError, timeout))
             late = f"the answer was not whole within {silence:g} seconds"
@@ -134,12 +138,13 @@ def beginning(response: Response) -> bytes:
     body = b""
     connection = socket_of(response)
     silence = connection.gettimeout() if connection else None
+    pieces = Pieces(response, min(silence or _GLANCE, _GLANCE))
     with suppress(StreamInterruptedError, ResponseFormatError):
-        for piece in Pieces(response, min(silence or _GLANCE, _GLANCE)):
+        for piece in pieces:
             body += piece
             if len(body) > _PIECE:
                 break
-    response.close()
+    pieces.close()
     _keep(response, body)
     return body
 

@@ -6,9 +6,9 @@ from operator import getitem
 from typing import Any, Callable, Dict, List, Type, TypeVar, Union
 
 try:
-    import orjson
+    from orjson import loads as _orjson
 except ImportError:  # it is the extra `speed`
-    orjson: Any = None  # type: ignore[no-redef]
+    _orjson = None
 
 from .errors import ResponseFormatError, StreamInterruptedError
 
@@ -56,7 +56,7 @@ def _decode(text: Union[str, bytes]) -> Any:
 
 
 _raw_decode = json.JSONDecoder().raw_decode
-_quickly: Callable[[Union[str, bytes]], Any] = _decode if orjson is None else orjson.loads
+_quickly: Callable[[Union[str, bytes]], Any] = _orjson or _decode
 
 
 def field(document: Dict[str, Any], path: str, kind: Type[T]) -> T:

@@ -161,17 +161,17 @@ class Host:
             StreamInterruptedError: in the block, when the connection breaks or nothing (new) comes for too long.
         """
         self._last = response = self._request("POST", path, headers={"Accept-Encoding": "identity"}, **request)
+        pieces = Pieces(response, self.silence, patience or PATIENCE)
         try:
             content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
             if content_type == "text/html":
                 raise ResponseFormatError(f"expected a stream, but got a page: {excerpt(beginning(response))}")
             with breakable(socket_of(response)):
-                pieces = Pieces(response, self.silence, patience or PATIENCE)
                 yield pieces
         except BaseException as error:
             if isinstance(error, ProviderError):  # it may be logged on its way up
                 hide_in(error, self._options.secrets)
-            response.close()
+            pieces.close()
             raise
         pieces.finish()
 

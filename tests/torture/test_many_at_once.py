@@ -23,7 +23,7 @@ from g4f_legacy import ChatCompletion
 from g4f_legacy.errors import ProviderError
 
 AT_ONCE = 200
-IN_A_ROW = 500  # set it to 5,000 for the figures
+IN_A_ROW = 250  # set it to 5,000 for the figures
 
 NAMES = ("H2o", "OpenAI", "HuggingChat", "OpenAssistant")
 
