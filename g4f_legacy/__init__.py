@@ -37,6 +37,7 @@ __all__ = [
     "ProviderUtils",
     "RetryProvider",
     "check",
+    "commands",
     "debug",
     "errors",
     "get_model_and_provider",

@@ -9,8 +9,6 @@ from typing import Any, List, Optional, Tuple
 
 import g4f_legacy  # its names are imported when they are used: --help and --version stay quick
 
-from . import commands
-
 INTERRUPTED = 130
 
 _DEFAULT = "OpenAI where it is configured, else Echo"
@@ -34,17 +32,17 @@ def main(argv: Optional[List[str]] = None) -> int:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        return int(arguments.run(arguments) or 0)
+        return int(getattr(g4f_legacy.commands, arguments.command)(arguments) or 0)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # whoever read has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (g4f_legacy.errors.G4fError, TypeError, ValueError, OSError) as error:
-        commands.say(f"g4f-legacy: {error}")
+        g4f_legacy.commands.say(f"g4f-legacy: {error}")
         return _exit_code(error)
     except ImportError as error:
-        commands.say(f"g4f-legacy: {error}; the server needs its extra: pip install 'g4f-legacy[server]'")
+        g4f_legacy.commands.say(f"g4f-legacy: {error}; the server needs its extra: pip install 'g4f-legacy[server]'")
         return 2
 
 
@@ -55,9 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {g4f_legacy.__version__}")
     added = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
-    ask = _command(
-        added, "ask", commands.ask, "ask a question; the answer is printed as it comes", "ask --local 'Hello'"
-    )
+    ask = _command(added, "ask", "ask a question; the answer is printed as it comes", "ask --local 'Hello'")
     ask.add_argument("prompt", metavar="PROMPT", nargs="?", help="the question; what stdin holds goes before it")
     _host_options(ask, default=_DEFAULT)
     ask.add_argument("-m", "--model", metavar="NAME", help="which model (default: the provider's first)")
@@ -67,20 +63,18 @@ def _parser() -> argparse.ArgumentParser:
         "--local", action="store_true", help="ask a server that runs inside this process, by H2o's protocol"
     )
 
-    providers = _command(added, "providers", commands.providers, "list the providers, or show one", "providers H2o")
+    providers = _command(added, "providers", "list the providers, or show one", "providers H2o")
     providers.add_argument("name", metavar="NAME", nargs="?", help="show this one in full")
     providers.add_argument("--all", action="store_true", help="those of 2023 that are gone, too")
     providers.add_argument("--json", action="store_true", help="write JSON")
 
-    models = _command(added, "models", commands.models, "list the models", "models -p OpenAssistant --json")
+    models = _command(added, "models", "list the models", "models -p OpenAssistant --json")
     _host_options(models)
     models.add_argument("--json", action="store_true", help="write JSON")
 
     _add_serve(added)
 
-    check = _command(
-        added, "check", commands.check, "walk a protocol's steps against a host", "check -p H2o --base-url …"
-    )
+    check = _command(added, "check", "walk a protocol's steps against a host", "check -p H2o --base-url …")
     _host_options(check, default="H2o")
     check.set_defaults(provider="H2o")
     check.add_argument("-m", "--model", metavar="NAME", help="which model (default: the provider's first)")
@@ -89,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_serve(added: Any) -> None:
-    serve = _command(added, "serve", commands.serve, "run a server that speaks the protocols", "serve --engine Echo")
+    serve = _command(added, "serve", "run a server that speaks the protocols", "serve --engine Echo")
     serve.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="where to listen (default: %(default)s)")
     serve.add_argument("--port", type=_port, default=1337, help="0 is any that is free (default: %(default)s)")
     serve.add_argument("--engine", metavar="NAME", help=f"the provider that answers (default: {_DEFAULT})")
@@ -103,9 +97,7 @@ def _add_serve(added: Any) -> None:
 
 
 def _add_scripts(added: Any) -> None:
-    run = _command(
-        added, "run", commands.run, "run a script of 2023 that imports g4f", "run --to OpenAI --base-url … bot.py"
-    )
+    run = _command(added, "run", "run a script of 2023 that imports g4f", "run --to OpenAI --base-url … bot.py")
     run.usage = "%(prog)s [-h] [-v] [--to NAME] [--model NAME] [--base-url URL] [--auth TEXT] SCRIPT [ARGUMENT ...]"
     run.add_argument("--to", metavar="NAME", help="the provider that takes calls to those that are gone, such as Echo")
     run.add_argument("--model", metavar="NAME", help="what to ask it for (default: its own default)")
@@ -115,7 +107,7 @@ def _add_scripts(added: Any) -> None:
         "script", metavar="SCRIPT", nargs="+", help="a script, a folder, a zip file, - or -m MODULE; then its arguments"
     )
 
-    scan = _command(added, "scan", commands.scan, "tell what of g4f scripts use, without running them", "scan bot.py")
+    scan = _command(added, "scan", "tell what of g4f scripts use, without running them", "scan bot.py")
     scan.add_argument("paths", metavar="PATH", nargs="+", help="a script, or a folder of them")
     scan.add_argument("--json", action="store_true", help="write JSON")
 
@@ -130,13 +122,12 @@ def _apart(argv: List[str]) -> List[str]:
     return argv if argv[at : at + 1] == ["--"] else [*argv[:at], "--", *argv[at:]]
 
 
-def _command(added: Any, name: str, run: Any, does: str, example: str) -> argparse.ArgumentParser:
+def _command(added: Any, name: str, does: str, example: str) -> argparse.ArgumentParser:
     described = f"{does[0].upper()}{does[1:]}."
     command: argparse.ArgumentParser = added.add_parser(
         name, help=does, description=described, epilog=f"example: g4f-legacy {example}"
     )
     command.add_argument("-v", "--verbose", action="count", default=0, help="show the log; twice: each request too")
-    command.set_defaults(run=run)
     return command
 
 
