@@ -59,14 +59,15 @@ def events(pieces: Iterable[bytes], beside: Optional[List[bytes]] = None) -> Ite
     retry: Optional[int] = None
     first = True
     for several in _lines_by_piece(pieces):
+        if first and several:
+            first = False
+            if several[0].startswith(b"\xef\xbb\xbf"):
+                several[0] = several[0][3:]
         for line in several:
-            if first:
-                first = False
-                if line.startswith(b"\xef\xbb\xbf"):
-                    line = line[3:]
             if not line:
                 if data:
-                    yield Event(_text(data), kind or "message", last_id, retry)
+                    text = data[0] if len(data) == 1 else b"\n".join(data)
+                    yield Event(text.decode("utf-8", "replace"), kind or "message", last_id, retry)
                     data, length = [], 0
                 kind, retry = "", None
                 continue
@@ -79,9 +80,9 @@ def events(pieces: Iterable[bytes], beside: Optional[List[bytes]] = None) -> Ite
                     raise ResponseFormatError(_too_long("an event"))
                 data.append(value)
             elif field == b"event":
-                kind = _text([value])
+                kind = _text(value)
             elif field == b"id" and b"\0" not in value:
-                last_id = _text([value])
+                last_id = _text(value)
             elif field == b"retry" and value.isdigit() and len(value) < 16:
                 retry = int(value)
             elif beside is not None and field not in (b"", b"id", b"retry"):
@@ -89,7 +90,7 @@ def events(pieces: Iterable[bytes], beside: Optional[List[bytes]] = None) -> Ite
                 if beside_length <= LONGEST:
                     beside.append(line)
     if data:
-        yield Event(_text(data), kind or "message", last_id, retry, terminated=False)
+        yield Event(_text(b"\n".join(data)), kind or "message", last_id, retry, terminated=False)
 
 
 def _lines_by_piece(pieces: Iterable[bytes]) -> Iterator[List[bytes]]:
@@ -119,8 +120,7 @@ def _lines_by_piece(pieces: Iterable[bytes]) -> Iterator[List[bytes]]:
         yield [bytes(begun)]
 
 
-def _text(values: List[bytes]) -> str:
-    value = values[0] if len(values) == 1 else b"\n".join(values)
+def _text(value: bytes) -> str:
     return value.decode("utf-8", "replace")
 
 
