@@ -22,6 +22,13 @@ class _Adapter(HTTPAdapter):
         super().init_poolmanager(*arguments, **options)
         self.poolmanager.pool_classes_by_scheme = POOLS
 
+    def build_response(self, request: requests.PreparedRequest, raw: Any) -> requests.Response:
+        try:
+            return super().build_response(request, raw)
+        except Exception:  # requests 2.32 on a charset without a value
+            raw.close()
+            raise
+
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
         manager = super().proxy_manager_for(proxy, **options)
         if not proxy.lower().startswith("socks"):  # PySocks connects in classes of its own
