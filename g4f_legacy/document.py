@@ -20,6 +20,7 @@ EXCERPT = 200
 LONGEST_MESSAGE = 1000
 """How much of a host's own message an error shows, in characters."""
 
+_LONG = 64 * 1024  # characters or bytes: orjson takes a dozen times the memory of a text
 _NAMES: Dict[Any, str] = {str: "a text", int: "a whole number", dict: "a JSON object", list: "a JSON list"}
 _MESSAGE_KEYS = ("message", "error", "detail", "msg", "error_description")
 
@@ -31,7 +32,7 @@ def parse(text: Union[str, bytes], kind: Type[T]) -> T:
         ResponseFormatError: it is no JSON, or of another kind; the error shows the first 200 characters.
     """
     try:
-        document = _quickly(text)
+        document = _quickly(text) if len(text) < _LONG else _thoroughly(text)
     except (TypeError, ValueError, RecursionError):
         document = _thoroughly(text)
     if not isinstance(document, kind):
