@@ -31,6 +31,9 @@ class Event(NamedTuple):
     terminated: bool = True
 
 
+_event = tuple.__new__  # what `Event` itself does, in half the time
+
+
 def lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
     r"""Cuts bytes into lines, without their ends.
 
@@ -67,7 +70,7 @@ def events(pieces: Iterable[bytes], beside: Optional[List[bytes]] = None) -> Ite
             if not line:
                 if data:
                     text = data[0] if len(data) == 1 else b"\n".join(data)
-                    yield Event(text.decode("utf-8", "replace"), kind or "message", last_id, retry)
+                    yield _event(Event, (text.decode("utf-8", "replace"), kind or "message", last_id, retry, True))
                     data, length = [], 0
                 kind, retry = "", None
                 continue

@@ -122,13 +122,14 @@ class Answer:
             StreamInterruptedError: the stream ended or broke before the answer was whole.
         """
         is_empty = True
+        heard, check = self._heard, self._check
         try:
             for document in self._found:
                 if document is DONE:
                     self.is_whole = not is_empty
                     break
-                self._heard()
-                self._check(document)
+                heard()
+                check(document)
                 is_empty = False
                 yield document
         except StreamInterruptedError:
