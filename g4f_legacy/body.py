@@ -87,7 +87,10 @@ class Pieces:
             original = raw._original_response
             is_all = yield from unchunked(self._come(lambda: original.fp.read1(_PIECE)))
             original.close()
-            raw.release_conn() if is_all else response.close()
+            if is_all:
+                raw.release_conn()
+            else:
+                response.close()
         else:  # looking for compression costs time: only where the host says so
             yield from self._come(lambda: raw.read1(_PIECE, decode_content=codings != [""]))
 

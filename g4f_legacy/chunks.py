@@ -57,7 +57,7 @@ def _before_extension(line: bytes) -> int:
 
 
 def _is_all(trailers: bytes, pieces: Iterator[bytes]) -> bool:
-    """Reads on to the end of the trailers: an empty line."""
+    """Reads on to the end of the trailers, an empty line, and tells whether nothing has come behind it."""
     while len(trailers) <= LONGEST_LINE:
         whole = (b"\n" + trailers.replace(b"\r\n", b"\n")).partition(b"\n\n")
         if whole[1]:

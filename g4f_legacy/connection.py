@@ -1,4 +1,4 @@
-"""urllib3's connections, where they wait for ever or for too long: for an answer's headers, and for themselves."""
+"""urllib3's connections, with a clock for all that is read from them, and without a lock that waits for itself."""
 
 import socket
 import time
@@ -66,8 +66,9 @@ class Reader(RawIOBase):
         if isinstance(self._raw, BufferedReader):  # its readinto1 waits for more than it has
             data = self._raw.read1(len(buffer))
             buffer[: len(data)] = data
-            return len(data)
-        count: Optional[int] = self._raw.readinto(buffer)
+            count: Optional[int] = len(data)
+        else:
+            count = self._raw.readinto(buffer)
         self.is_over = count == 0
         return count
 

@@ -20,10 +20,9 @@ _PUBLIC_HEADERS = re.compile(
 
 
 def forms_of(secrets: Iterable[str]) -> List[str]:
-    """All that whole secrets, and the words in them, may look like; the longest come first."""
+    """All that whole secrets, and the words in them, may look like."""
     parts = {part for text in secrets for part in (text, *re.split(r"[\s=;]+", text))}
-    found = {form for part in parts for form in _forms(part) if len(form) >= _SHORTEST}
-    return sorted(found, key=len, reverse=True)
+    return list({form for part in parts for form in _forms(part) if len(form) >= _SHORTEST})
 
 
 def secret_headers(headers: Mapping[str, Any]) -> List[str]:

@@ -49,7 +49,7 @@ class Host:
         auth (str or None): the token or cookie text that was given or configured.
         parameters (dict): the generation parameters: the ``kwargs`` that are no options.
         headers (dict): what is sent with every request.
-        silence (float): the longest wait for an answer's headers, for a whole document, and between two events of a
+        silence (float): the longest wait for an answer's headers, for a whole document, and for the next byte of a
             stream, in seconds.
     """
 

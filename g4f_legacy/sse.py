@@ -64,13 +64,11 @@ def events(pieces: Iterable[bytes], beside: Optional[List[bytes]] = None) -> Ite
     for several in _lines_by_piece(pieces):
         if first and several:
             first = False
-            if several[0].startswith(b"\xef\xbb\xbf"):
-                several[0] = several[0][3:]
+            several[0] = several[0][3:] if several[0].startswith(b"\xef\xbb\xbf") else several[0]
         for line in several:
             if not line:
                 if data:
-                    text = data[0] if len(data) == 1 else b"\n".join(data)
-                    yield _event(Event, (text.decode("utf-8", "replace"), kind or "message", last_id, retry, True))
+                    yield _event(Event, (_text(b"\n".join(data)), kind or "message", last_id, retry, True))
                     data, length = [], 0
                 kind, retry = "", None
                 continue

@@ -7,7 +7,7 @@ import os
 from typing import Any, Callable, Dict, Iterator, List
 from urllib.parse import urlsplit
 
-from ..document import field, objects, optional
+from ..document import field, message_of, objects, optional
 from ..errors import GenerationError, ProviderError, RequestFailedError
 from ..host import Host, log
 from ..listing import first_model
@@ -72,7 +72,7 @@ def _tokens(answer: Answer) -> Iterator[str]:
         if reason == "error" or reason in _NO_TEXT and not came:
             raise GenerationError(f"the host ended the answer: {reason}")
     if not came:
-        log.warning("OpenAI: the answer is whole, but without a text (finish_reason: %s)", reason)
+        log.warning("OpenAI: the answer is whole, but without a text (finish_reason: %s)", message_of(str(reason)))
 
 
 def _below_v1_too(host: Host, ask: Callable[[], Iterator[str]]) -> Iterator[str]:
