@@ -4,9 +4,11 @@ The names below are handed out when they are asked for: importing the package im
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, List
 
+TYPE_CHECKING = False  # as type checkers know it; the module `typing` would take most of the import's time
 if TYPE_CHECKING:
+    from typing import Any, List
+
     from . import Provider, check, debug, errors, models, options, redirects, registry, runner, scan, server, typing
     from .base_provider import AsyncGeneratorProvider, AsyncProvider, BaseProvider, ProviderUtils
     from .completion import ChatCompletion, Completion, get_model_and_provider
@@ -37,6 +39,7 @@ __all__ = [
     "ProviderUtils",
     "RetryProvider",
     "check",
+    "cli",
     "commands",
     "debug",
     "errors",
@@ -62,7 +65,7 @@ _FROM = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name in _FROM:
         return getattr(import_module(f"{__name__}.{_FROM[name]}"), name)
     if name == "provider":  # as one old README has it
@@ -72,5 +75,5 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __dir__() -> List[str]:
+def __dir__() -> "List[str]":
     return sorted({*globals(), *__all__})
