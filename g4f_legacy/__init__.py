@@ -39,8 +39,6 @@ __all__ = [
     "ProviderUtils",
     "RetryProvider",
     "check",
-    "cli",
-    "commands",
     "debug",
     "errors",
     "get_model_and_provider",
@@ -70,7 +68,7 @@ def __getattr__(name: str) -> "Any":
         return getattr(import_module(f"{__name__}.{_FROM[name]}"), name)
     if name == "provider":  # as one old README has it
         name = "Provider"
-    if name in __all__:
+    if name in __all__ or name in ("cli", "commands"):  # these only for `__main__`: they are no names of 2023
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
