@@ -53,7 +53,7 @@ def conversation(
             raise
         accept_terms()
         made = _begin(host, begun)
-    path = f"/conversation/{segment(field(made, 'conversationId', str))}"
+    path = f"/conversation/{segment(field(made, str, 'conversationId'))}"
     with host.deleting(path, stop=f"{path}/stop-generating"):
         yield path, made
 
@@ -82,9 +82,9 @@ def first_message(host: Host, path: str, made: Dict[str, Any]) -> Tuple[str, boo
     """
     name = path.rpartition("/")[2]
     ways: List[Callable[[], str]] = [
-        lambda: field(parse(field(made, "conversation", str), dict), "json.rootMessageId", str),
-        lambda: field(host.get(f"/api/conversation/{name}", dict), "messages.0.id", str),  # v0.9.5
-        lambda: field(host.get(f"/api/v2/conversations/{name}", dict), "json.rootMessageId", str),  # v0.9.6
+        lambda: field(parse(field(made, str, "conversation"), dict), str, "json", "rootMessageId"),
+        lambda: field(host.get(f"/api/conversation/{name}", dict), str, "messages", 0, "id"),  # v0.9.5
+        lambda: field(host.get(f"/api/v2/conversations/{name}", dict), str, "json", "rootMessageId"),  # v0.9.6
         lambda: _first_in_page(host.get(f"{path}/__data.json", dict)),  # v0.8
     ]
     for way in ways:
@@ -137,9 +137,9 @@ def rest_of_answer(whole: str, came: List[str], since_tool: int) -> str:
 
 def _first_in_page(page: Dict[str, Any]) -> str:
     """The id of the first message in a page's data: a list, where each number is the place of a value."""
-    for node in optional(page, "nodes", list):
+    for node in optional(page, list, "nodes"):
         with suppress(LookupError, TypeError):
             data = node["data"]
             message = data[data[data[0]["messages"]][0]]
-            return field({"id": data[message["id"]]}, "id", str)
+            return field({"id": data[message["id"]]}, str, "id")
     raise ResponseFormatError("the page has no messages")

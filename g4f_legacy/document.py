@@ -60,43 +60,38 @@ _raw_decode = json.JSONDecoder().raw_decode
 _quickly: Callable[[Union[str, bytes]], Any] = _orjson or _decode
 
 
-def field(document: Dict[str, Any], path: str, kind: Type[T]) -> T:
-    """Takes the value at a path like ``"token.text"`` or ``"messages.0.id"`` out of a JSON object.
+def field(document: Dict[str, Any], kind: Type[T], *path: Union[str, int]) -> T:
+    """Takes the value at a path like ``"token", "text"`` or ``"messages", 0, "id"`` out of a JSON object.
 
     Raises:
         ResponseFormatError: there is nothing at the path, or a value of another kind.
     """
-    keys = path.split(".")
-    value: Any = document
+    value: Any
     try:
-        value = reduce(getitem, keys, value)
+        value = reduce(getitem, path, document)  # type: ignore[arg-type]
     except (LookupError, TypeError):
-        try:
-            for key in keys:
-                value = value[int(key) if isinstance(value, list) else key]
-        except (LookupError, TypeError, ValueError):
-            value = None
+        value = None
     if isinstance(value, kind):
         return value
     try:
         found = excerpt(json.dumps(document, ensure_ascii=False))
     except RecursionError:
         found = "something nested too deeply to show"
-    raise ResponseFormatError(f"expected {_NAMES[kind]} at {path!r}, but got {found}")
+    raise ResponseFormatError(f"expected {_NAMES[kind]} at {'.'.join(map(str, path))!r}, but got {found}")
 
 
-def optional(document: Dict[str, Any], key: str, kind: Type[T]) -> T:
+def optional(document: Dict[str, Any], kind: Type[T], key: str) -> T:
     """Takes the value of a key out of a JSON object; an empty one of its kind where there is none, or null.
 
     Raises:
         ResponseFormatError: a value of another kind is there.
     """
-    return kind() if document.get(key) is None else field(document, key, kind)
+    return kind() if document.get(key) is None else field(document, kind, key)
 
 
 def objects(document: Dict[str, Any], key: str) -> List[Dict[str, Any]]:
     """As `optional`, for a list of JSON objects."""
-    found = optional(document, key, list)
+    found = optional(document, list, key)
     for item in found:
         if not isinstance(item, dict):
             raise ResponseFormatError(f"expected JSON objects in {key!r}, but got {excerpt(str(item))}")

@@ -79,12 +79,12 @@ def _resource(model_id: str) -> str:
 def _tokens(answer: Answer) -> Iterator[str]:
     came, reason = False, None
     for event in answer:
-        candidate = next((one for one in objects(event, "candidates") if not optional(one, "index", int)), None)
-        blocked = optional(event, "promptFeedback", dict).get("blockReason")
+        candidate = next((one for one in objects(event, "candidates") if not optional(one, int, "index")), None)
+        blocked = optional(event, dict, "promptFeedback").get("blockReason")
         if blocked and candidate is None:
             raise GenerationError(f"the prompt was blocked: {said(blocked)}")
-        for part in objects(optional(candidate or {}, "content", dict), "parts"):
-            text = optional(part, "text", str)
+        for part in objects(optional(candidate or {}, dict, "content"), "parts"):
+            text = optional(part, str, "text")
             if part.get("thought"):
                 log.debug("Google: reasoning: %s", text)
             elif text:
@@ -93,7 +93,7 @@ def _tokens(answer: Answer) -> Iterator[str]:
         reason = (candidate or {}).get("finishReason") or reason
         answer.is_whole = reason is not None
         if reason not in (None, "STOP", "MAX_TOKENS"):
-            message = optional(candidate or {}, "finishMessage", str)
+            message = optional(candidate or {}, str, "finishMessage")
             raise GenerationError(
                 f"the host ended the answer: {said(reason)}" + (f": {said(message)}" if message else "")
             )
@@ -104,8 +104,8 @@ def _tokens(answer: Answer) -> Iterator[str]:
 def _list_models(**kwargs) -> List[str]:
     with _open(kwargs) as host:
         listed = objects(host.get("/v1beta/models", dict, params={"pageSize": "1000"}), "models")
-    chats = [one for one in listed if "generateContent" in optional(one, "supportedGenerationMethods", list)]
-    return [field(one, "name", str).rpartition("models/")[2] for one in chats]
+    chats = [one for one in listed if "generateContent" in optional(one, list, "supportedGenerationMethods")]
+    return [field(one, str, "name").rpartition("models/")[2] for one in chats]
 
 
 params = describe(__name__, _create_completion)

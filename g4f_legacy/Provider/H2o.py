@@ -85,7 +85,7 @@ def _accept_terms(host: Host, model_id: str) -> None:
 
 def _tokens(answer: Answer) -> Iterator[str]:
     for event in answer:
-        text = field(event, "token.text", str)
+        text = field(event, str, "token", "text")
         answer.is_whole = bool(event["token"].get("special"))
         if not answer.is_whole:
             yield text

@@ -90,10 +90,10 @@ def _answer(host: Host, path: str, **question: Any) -> Iterator[str]:
         for line in answer:
             kind, text = line.get("type"), ""
             if kind == "stream":
-                text = field(line, "token", str).rstrip("\0")
+                text = field(line, str, "token").rstrip("\0")
             elif kind == "finalAnswer":
                 answer.is_whole = True
-                text = rest_of_answer(field(line, "text", str), came, since_tool)
+                text = rest_of_answer(field(line, str, "text"), came, since_tool)
             elif kind == "tool":
                 since_tool = len(came)
             elif kind == "status" and line.get("status") == "error":
@@ -107,7 +107,7 @@ def _answer(host: Host, path: str, **question: Any) -> Iterator[str]:
 
 
 def _listed(host: Host) -> List[str]:
-    return [field(one, "id", str) for one in host.get("/api/models", list)]
+    return [field(one, str, "id") for one in host.get("/api/models", list)]
 
 
 def _list_models(**kwargs) -> List[str]:

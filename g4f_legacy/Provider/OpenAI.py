@@ -59,9 +59,9 @@ def _ask(host: Host, body: Dict[str, Any]) -> Iterator[str]:
 def _tokens(answer: Answer) -> Iterator[str]:
     came, reason = False, None
     for event in answer:
-        choice = next((choice for choice in objects(event, "choices") if not optional(choice, "index", int)), {})
-        said = optional(choice, "delta", dict) or optional(choice, "message", dict)
-        text = optional(said, "content", str)
+        choice = next((choice for choice in objects(event, "choices") if not optional(choice, int, "index")), {})
+        said = optional(choice, dict, "delta") or optional(choice, dict, "message")
+        text = optional(said, str, "content")
         if reasoning := said.get("reasoning_content") or said.get("reasoning"):
             log.debug("OpenAI: reasoning: %s", reasoning)
         if text:
@@ -104,7 +104,7 @@ def _listed(host: Host) -> List[str]:
     def ask() -> Iterator[str]:
         answer = host.get("/models", dict)
         check_error(answer)
-        yield from (field(one, "id", str) for one in objects(answer, "data"))
+        yield from (field(one, str, "id") for one in objects(answer, "data"))
 
     # OpenAI's own list begins anywhere; the first one is asked when no model is named.
     preferred = os.environ.get("OPENAI_MODEL")

@@ -41,18 +41,18 @@ def _converse(model: str, messages: list, kwargs: Dict[str, Any]) -> Iterator[st
     with _open(kwargs) as host:
         content = as_one_message(messages)  # the host takes no answers but its own
         beside = {name: host.parameters.pop(name) for name in _BESIDE_SAMPLING if name in host.parameters}
-        chat = {"chat_id": field(host.post("/api/chat"), "id", str)}
+        chat = {"chat_id": field(host.post("/api/chat"), str, "id")}
         with host.deleting("/api/chat", params=chat):
             question = host.post("/api/chat/prompter_message", json={**chat, "content": content, "parent_id": None})
             answer = {
                 **chat,
-                "parent_id": field(question, "id", str),
+                "parent_id": field(question, str, "id"),
                 "model_config_name": host.model_id(model),
                 "sampling_parameters": {**_SAMPLING_PARAMETERS, **host.parameters},
                 "plugins": [],
                 **beside,
             }
-            message_id = field(host.post("/api/chat/assistant_message", json=answer), "id", str)
+            message_id = field(host.post("/api/chat/assistant_message", json=answer), str, "id")
             yield from _answer(host, {**chat, "message_id": message_id})
 
 
@@ -86,10 +86,10 @@ def _tokens(events: Iterable[Dict[str, Any]], heard: Callable[[], None], came: L
         if kind != "pending" or place != last_place:
             heard()
         if kind == "token":
-            came.append(field(event, "text", str))
+            came.append(field(event, str, "text"))
             yield came[-1]
-        elif kind == "message" and optional(field(event, "message", dict), "state", str) in ("", "complete"):
-            return field(event, "message.content", str)
+        elif kind == "message" and optional(field(event, dict, "message"), str, "state") in ("", "complete"):
+            return field(event, str, "message", "content")
         elif kind in ("message", "error"):
             raise GenerationError(message_of(event) or f"an error without a message: {excerpt(str(event))}")
         elif kind == "pending" and place != last_place:
@@ -101,9 +101,9 @@ def _finished_text(host: Host, message: Dict[str, str]) -> str:
     deadline = time.monotonic() + host.silence
     while True:
         answer = host.get("/api/chat/message", dict, params=message)
-        state = field(answer, "state", str)
+        state = field(answer, str, "state")
         if state == "complete":
-            return field(answer, "content", str)
+            return field(answer, str, "content")
         if state not in ("pending", "in_progress"):
             raise GenerationError(f"the message ended as {excerpt(state)}")
         if time.monotonic() >= deadline:
@@ -113,7 +113,7 @@ def _finished_text(host: Host, message: Dict[str, str]) -> str:
 
 def _list_models(**kwargs) -> List[str]:
     with _open(kwargs) as host:
-        return [field(listed, "name", str) for listed in host.get("/api/chat/models", list)]
+        return [field(listed, str, "name") for listed in host.get("/api/chat/models", list)]
 
 
 params = describe(__name__, _create_completion)
