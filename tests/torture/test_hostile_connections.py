@@ -58,11 +58,11 @@ def test_what_drips_inside_of_one_read_has_an_end(first: bytes, drop: bytes, tex
 
     with RawHost(answer) as host:
         began = time.monotonic()
-        came, error = ask("OpenAI", host.url, True, timeout=(5, 0.5))
+        came, error = ask("OpenAI", host.url, True, timeout=(5, 0.25))
         took = time.monotonic() - began
         over.set()
     assert came == text and (error is None) == bool(text)
-    assert took < 6
+    assert took < 4  # ten times the silence, and what a busy machine needs
 
 
 def test_a_content_type_without_a_charset_after_all() -> None:

@@ -181,13 +181,19 @@ def test_a_document_is_parsed_or_refused(text: Any) -> None:
             assert len(error.args[0]) < 2000 and error.args[0].isprintable()
 
 
-@given(json_values, st.sampled_from(["a", "a.b", "a.0", "a.0.b", "0", "a.-1"]), st.sampled_from([str, dict, list]))
+@given(json_values, st.sampled_from(["a", "a b", "a 0", "a 0 b", "0", "a -1"]), st.sampled_from([str, dict, list]))
 @steady
-def test_a_field_is_of_its_kind_or_refused(value: Any, path: str, kind: Any) -> None:
+def test_a_field_is_of_its_kind_or_refused(value: Any, keys: str, kind: Any) -> None:
+    path: List[Any] = [int(key) if key.lstrip("-").isdigit() else key for key in keys.split()]
     for document in ({"a": value}, {"a": {"b": value}}, {"a": [value]}, {"a": [{"b": value}]}):
-        for take in (field, optional, lambda *_: objects(document, "a")):
+        takes: List[Tuple[Any, Callable[[], Any]]] = [
+            (kind, lambda: field(document, kind, *path)),
+            (kind, lambda: optional(document, kind, "a")),
+            (list, lambda: objects(document, "a")),
+        ]
+        for expected, take in takes:
             try:
-                assert isinstance(take(document, path if take is field else "a", kind), (kind, list))
+                assert isinstance(take(), expected)
             except ResponseFormatError as error:
                 assert len(error.args[0]) < 2000
 
