@@ -73,9 +73,9 @@ def _columns(lines: List[Any]) -> str:
 
 def readme(results: Results) -> str:
     """The README's table: the main rows."""
-    lines = [("What", "Figure", "Reach")]
-    lines += [(row.what.replace("*", "\\*"), _figure(row), row.reach) for row in results.rows if row.is_main]
-    widths = [max(len(line[place]) for line in lines) for place in range(3)]
+    lines = [("What", "Figure", "Reach", "Met")]
+    lines += [(row.what, _figure(row), row.reach, row.verdict) for row in results.rows if row.is_main]
+    widths = [max(len(line[place]) for line in lines) for place in range(4)]
     border = " ".join("=" * width for width in widths)
     written = [" ".join(text.ljust(width) for text, width in zip(line, widths)).rstrip() for line in lines]
     made = f"Made on {headline(results)}, in {results.about['rounds']} rounds:"
