@@ -48,7 +48,7 @@ def main(given: Optional[List[str]] = None) -> int:
     only = arguments.only or []
     contenders = [name for name in CONTENDERS if name in only] or list(CONTENDERS)
     measures = [name for name in MEASURES if name in only] or (["cpu"] if only else list(MEASURES))
-    rounds = arguments.rounds or (2 if arguments.quick else 7)
+    rounds = arguments.rounds or (2 if arguments.quick else 11)
     folder = arguments.output or (ROOT / _PART if arguments.quick or only else FOLDER)
     folder.mkdir(parents=True, exist_ok=True)
     with running() as base:

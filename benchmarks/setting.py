@@ -39,4 +39,4 @@ class Setting(NamedTuple):
     @property
     def repeats(self) -> int:
         """How often the measures that take long are repeated."""
-        return 1 if self.is_quick else 3
+        return 1 if self.is_quick else 5

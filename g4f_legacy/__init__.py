@@ -68,7 +68,7 @@ def __getattr__(name: str) -> "Any":
         return getattr(import_module(f"{__name__}.{_FROM[name]}"), name)
     if name == "provider":  # as one old README has it
         name = "Provider"
-    if name in __all__ or name in ("cli", "commands"):  # these only for `__main__`: they are no names of 2023
+    if name in __all__ or name in ("cli", "commands"):  # these for the command line alone
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -11,6 +11,8 @@ from typing import Any, Dict, List
 
 import g4f_legacy  # its names are imported when they are used: --help and --version stay quick
 
+from .document import message_of
+
 _WIDEST = 48  # characters in a table's cell
 
 
@@ -216,6 +218,7 @@ def _print_json(document: Any) -> None:
 
 
 def _print_table(rows: List[List[str]]) -> None:
+    rows = [[message_of(cell) for cell in row] for row in rows]  # hosts may name models as they like
     widths = [max(map(len, column)) for column in zip(*rows)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())

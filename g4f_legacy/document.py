@@ -20,6 +20,8 @@ EXCERPT = 200
 LONGEST_MESSAGE = 1000
 """How much of a host's own message an error shows, in characters."""
 
+_MOST_MESSAGES = 100  # of a list of them: there may be millions, all of them empty
+
 _LONG = 64 * 1024  # characters or bytes: orjson takes a dozen times the memory of a text
 _NAMES: Dict[Any, str] = {str: "a text", int: "a whole number", dict: "a JSON object", list: "a JSON list"}
 _MESSAGE_KEYS = ("message", "error", "detail", "msg", "error_description")
@@ -73,11 +75,8 @@ def field(document: Dict[str, Any], kind: Type[T], *path: Union[str, int]) -> T:
         value = None
     if isinstance(value, kind):
         return value
-    try:
-        found = excerpt(json.dumps(document, ensure_ascii=False))
-    except RecursionError:
-        found = "something nested too deeply to show"
-    raise ResponseFormatError(f"expected {_NAMES[kind]} at {'.'.join(map(str, path))!r}, but got {found}")
+    place = ".".join(map(str, path))
+    raise ResponseFormatError(f"expected {_NAMES[kind]} at {place!r}, but got {excerpt(document)}")
 
 
 def optional(document: Dict[str, Any], kind: Type[T], key: str) -> T:
@@ -94,7 +93,7 @@ def objects(document: Dict[str, Any], key: str) -> List[Dict[str, Any]]:
     found = optional(document, list, key)
     for item in found:
         if not isinstance(item, dict):
-            raise ResponseFormatError(f"expected JSON objects in {key!r}, but got {excerpt(str(item))}")
+            raise ResponseFormatError(f"expected JSON objects in {key!r}, but got {excerpt(item)}")
     return found
 
 
@@ -120,7 +119,9 @@ def message_of(value: Any, depth: int = 8) -> str:
     if isinstance(value, str):
         return "".join(filter(str.isprintable, " ".join(value.split())))[:LONGEST_MESSAGE]
     if isinstance(value, list) and depth:
-        return "; ".join(filter(None, (message_of(item, depth - 1) for item in value)))[:LONGEST_MESSAGE]
+        return "; ".join(filter(None, (message_of(item, depth - 1) for item in value[:_MOST_MESSAGES])))[
+            :LONGEST_MESSAGE
+        ]
     if isinstance(value, dict) and depth:
         messages = (message_of(value.get(key), depth - 1) for key in _MESSAGE_KEYS)
         message = next(filter(None, messages), "")
@@ -134,11 +135,16 @@ def message_of(value: Any, depth: int = 8) -> str:
 
 def said(value: Any) -> str:
     """What a host says, as one readable line: its message, or an excerpt where it has none."""
-    return message_of(value) or excerpt(str(value))
+    return message_of(value) or excerpt(value)
 
 
-def excerpt(text: Union[str, bytes]) -> str:
-    """The first 200 characters of an answer, in quotes."""
-    if isinstance(text, bytes):
-        text = text[: EXCERPT * 4].decode("utf-8", "replace")
-    return repr(text[:EXCERPT]) if text else "nothing"
+def excerpt(value: Any) -> str:
+    """The first 200 characters of an answer, in quotes: of a text, of bytes, or of the JSON of anything else."""
+    if isinstance(value, bytes):
+        value = value[: EXCERPT * 4].decode("utf-8", "replace")
+    elif not isinstance(value, str):
+        try:
+            value = json.dumps(value, ensure_ascii=False)
+        except RecursionError:
+            return "something nested too deeply to show"
+    return repr(value[:EXCERPT]) if value else "nothing"

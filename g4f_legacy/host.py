@@ -18,9 +18,10 @@ from urllib3.exceptions import HTTPError
 
 from .body import PATIENCE, Pieces, beginning, cut_redirect, read, socket_of
 from .cookies import Cookies
-from .document import excerpt, parse
+from .document import excerpt, parse, said
 from .errors import ProviderError, RequestFailedError, ResponseFormatError
 from .failures import address, hide_in, is_passing, origin, redirect_target, refused, shows, unanswered
+from .hiding import forms_of, hidden, secret_headers
 from .leaving import leaving
 from .options import has_login, is_public, read_options, variables
 from .running import breakable, pause
@@ -272,6 +273,11 @@ class Host:
             proxies = {"no_proxy": hostname}
         auth = options.basic_auth or self._session.auth or (keep_login if has_login(options) else None)
         return {"stream": True, "allow_redirects": False, "proxies": proxies, "auth": auth, "verify": options.verify}
+
+    def said(self, value: Any) -> str:
+        """What the host says, as one readable line for the log: without the logins."""
+        sent = {} if self._last is None else self._last.request.headers
+        return str(hidden(said(value), forms_of([*self._options.secrets, *secret_headers(sent)])))
 
     def _tell(self, error: ProviderError, url: str) -> ProviderError:
         """Writes into an error which provider and address it comes from. Hosts may repeat the key that they refuse."""

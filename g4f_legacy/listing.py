@@ -36,6 +36,6 @@ def first_model(host: Host, ask: Callable[[], List[str]]) -> str:
             return host.model_id("")
         if not listed:
             raise ResponseFormatError("the host lists no models: say which one to ask for")
-        log.info("%s: no model is named; asking for the first of %s", host.name, ", ".join(listed))
+        log.info("%s: no model is named; asking for the first of %s", host.name, host.said(listed))
         _first[address] = listed[0]
         return listed[0]

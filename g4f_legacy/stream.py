@@ -25,27 +25,33 @@ def documents(pieces: Iterable[bytes]) -> Iterator[Dict[str, Any]]:
     """
     beside: List[bytes] = []
     is_empty = True
-    for event in sse.events(pieces, beside):
-        if beside:
-            yield from _objects(beside)
-            beside.clear()
-        try:
-            document = parse(event.data, dict)
-        except ResponseFormatError as error:
-            data = event.data.strip()
-            is_empty = is_empty and not data
-            if data == "[DONE]":
-                yield DONE
-            elif data:
-                found = _objects([event.data.encode()])  # Gemini's errors may stand in a list
-                yield from found
-                if event.terminated and not found:
-                    raise
-                if not found:
-                    raise StreamInterruptedError(f"the stream ended within an event: {excerpt(event.data)}") from error
-        else:
-            is_empty = False
-            yield document if event.event != "error" or document.get("error") else {"error": document}
+    try:
+        for event in sse.events(pieces, beside):
+            if beside:
+                yield from _objects(beside)
+                beside.clear()
+            try:
+                document = parse(event.data, dict)
+            except ResponseFormatError as error:
+                data = event.data.strip()
+                is_empty = is_empty and not data
+                if data == "[DONE]":
+                    yield DONE
+                elif data:
+                    found = _objects([event.data.encode()])  # Gemini's errors may stand in a list
+                    yield from found
+                    if event.terminated and not found:
+                        raise
+                    if not found:
+                        raise StreamInterruptedError(
+                            f"the stream ended within an event: {excerpt(event.data)}"
+                        ) from error
+            else:
+                is_empty = False
+                yield document if event.event != "error" or document.get("error") else {"error": document}
+    except StreamInterruptedError:  # what the host said before it broke off may be the reason
+        yield from _objects(beside)
+        raise
     found = _objects(beside)
     yield from found
     if is_empty and beside and not found and not b"data".startswith(beside[0]):
@@ -161,4 +167,4 @@ def check_error(document: Dict[str, Any]) -> None:
     """
     if document.get("error") or document.get("object") == "error":
         kind = RateLimitError if document.get("error_type") == "overloaded" else GenerationError
-        raise kind(message_of(document) or f"an error without a message: {excerpt(str(document))}")
+        raise kind(message_of(document) or f"an error without a message: {excerpt(document)}")

@@ -1,4 +1,5 @@
 import json
+import time
 from typing import Any
 
 import pytest
@@ -91,6 +92,20 @@ def test_message_of(said: Any, message: str) -> None:
     assert message_of(said) == message
 
 
+def test_message_of_millions() -> None:
+    began = time.process_time()
+    assert message_of({"error": [[{}, []] * 1_000_000, "said"]}) == "said"
+    assert time.process_time() - began < 1  # to look at all of them took about 2
+
+
+@pytest.mark.parametrize("depth", [10, 900, 995, 1000, 1010, 1023, 5000])
+def test_excerpt_of_something_deep(depth: int) -> None:
+    deep: Any = []
+    for _ in range(depth):
+        deep = [deep]
+    assert excerpt(deep) in (repr(("[" * (depth + 1) + "]" * (depth + 1))[:200]), "something nested too deeply to show")
+
+
 @pytest.mark.parametrize(
     "whole, came, rest",
     [
@@ -123,7 +138,7 @@ def test_objects() -> None:
         (5, "a JSON list at 'a', but got '{\"a\": 5}'"),
         ({"b": 1}, "a JSON list at 'a', but got '{\"a\": {\"b\": 1}}'"),
         ([5], "JSON objects in 'a', but got '5'"),
-        ([{}, None], "JSON objects in 'a', but got 'None'"),
+        ([{}, None], "JSON objects in 'a', but got 'null'"),
         ([[]], "JSON objects in 'a', but got '[]'"),
     ],
 )

@@ -81,6 +81,18 @@ class TestBesideTheEvents:
             after
         )
 
+    @pytest.mark.parametrize("text", ['error: {"message": "no memory"}\n', json.dumps(error, indent=2) + "\n\n"])
+    def test_an_error_before_the_stream_breaks_off(self, text: str) -> None:
+        def pieces() -> Iterator[bytes]:
+            yield b'data: {"a":1}\n\n'
+            yield text.encode()
+            raise StreamInterruptedError("reset")
+
+        found = documents(pieces())
+        assert [next(found), next(found)] == [{"a": 1}, self.error]
+        with pytest.raises(StreamInterruptedError):
+            next(found)
+
     def test_an_error_that_is_no_json(self) -> None:
         assert list(documents([b"error: no memory\n\ndata: [DONE]\n\n"])) == [{"error": " no memory"}, DONE]
         assert list(documents([b"error: \xff"])) == [{"error": " \ufffd"}]
@@ -168,8 +180,8 @@ class TestAnswer:
             ({"error": "full"}, GenerationError, "full"),
             ({"error": {"message": "full", "type": "x"}}, GenerationError, "full"),
             ({"error": ["full"]}, GenerationError, "full"),
-            ({"error": {"code": 5}}, GenerationError, "an error without a message: \"{'error': {'code': 5}}\""),
-            ({"error": True}, GenerationError, "an error without a message: \"{'error': True}\""),
+            ({"error": {"code": 5}}, GenerationError, 'an error without a message: \'{"error": {"code": 5}}\''),
+            ({"error": True}, GenerationError, "an error without a message: '{\"error\": true}'"),
             ({"error": "full", "error_type": "overloaded"}, RateLimitError, "full"),
             ({"object": "error", "message": "full"}, GenerationError, "full"),
         ],

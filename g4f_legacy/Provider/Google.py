@@ -98,7 +98,7 @@ def _tokens(answer: Answer) -> Iterator[str]:
                 f"the host ended the answer: {said(reason)}" + (f": {said(message)}" if message else "")
             )
     if not came:
-        log.warning("Google: the answer is whole, but without a text (finishReason: %s)", said(reason))
+        log.warning("Google: the answer is whole, but without a text (finishReason: %s)", reason)
 
 
 def _list_models(**kwargs) -> List[str]:

@@ -7,7 +7,7 @@ import os
 from typing import Any, Callable, Dict, Iterator, List
 from urllib.parse import urlsplit
 
-from ..document import field, message_of, objects, optional
+from ..document import field, objects, optional
 from ..errors import GenerationError, ProviderError, RequestFailedError
 from ..host import Host, log
 from ..listing import first_model
@@ -51,18 +51,18 @@ def _open(kwargs: Dict[str, Any]) -> Host:
 def _ask(host: Host, body: Dict[str, Any]) -> Iterator[str]:
     if body["stream"]:
         with host.stream("/chat/completions", json=body) as pieces:
-            yield from _tokens(Answer(documents(pieces), pieces.heard))
+            yield from _tokens(host, Answer(documents(pieces), pieces.heard))
     else:
-        yield from _tokens(Answer([host.post("/chat/completions", json=body)]))
+        yield from _tokens(host, Answer([host.post("/chat/completions", json=body)]))
 
 
-def _tokens(answer: Answer) -> Iterator[str]:
+def _tokens(host: Host, answer: Answer) -> Iterator[str]:
     came, reason = False, None
     for event in answer:
         choice = next((choice for choice in objects(event, "choices") if not optional(choice, int, "index")), {})
         said = optional(choice, dict, "delta") or optional(choice, dict, "message")
         text = optional(said, str, "content")
-        if reasoning := said.get("reasoning_content") or said.get("reasoning"):
+        if isinstance(reasoning := said.get("reasoning_content") or said.get("reasoning"), str):
             log.debug("OpenAI: reasoning: %s", reasoning)
         if text:
             came = True
@@ -72,7 +72,7 @@ def _tokens(answer: Answer) -> Iterator[str]:
         if reason == "error" or reason in _NO_TEXT and not came:
             raise GenerationError(f"the host ended the answer: {reason}")
     if not came:
-        log.warning("OpenAI: the answer is whole, but without a text (finish_reason: %s)", message_of(str(reason)))
+        log.warning("OpenAI: the answer is whole, but without a text (finish_reason: %s)", host.said(reason))
 
 
 def _below_v1_too(host: Host, ask: Callable[[], Iterator[str]]) -> Iterator[str]:

@@ -91,9 +91,9 @@ def _tokens(events: Iterable[Dict[str, Any]], heard: Callable[[], None], came: L
         elif kind == "message" and optional(field(event, dict, "message"), str, "state") in ("", "complete"):
             return field(event, str, "message", "content")
         elif kind in ("message", "error"):
-            raise GenerationError(message_of(event) or f"an error without a message: {excerpt(str(event))}")
-        elif kind == "pending" and place != last_place:
-            log.info("OpenAssistant: position %.20r of %.20r in the queue", place, event.get("queue_size"))
+            raise GenerationError(message_of(event) or f"an error without a message: {excerpt(event)}")
+        elif kind == "pending" and place != last_place and isinstance(place, int):
+            log.info("OpenAssistant: position %.20s in the queue", place)
     raise StreamInterruptedError("the events ended without the message")
 
 

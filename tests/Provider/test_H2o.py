@@ -356,7 +356,7 @@ class TestMalformed:
         [
             ({"type": "error", "status": 400, "error": {"message": "Invalid model"}}, "Invalid model", 400),
             ({"type": "failure", "status": 400, "error": {"message": "Invalid model"}}, "Invalid model", 400),
-            ({"type": "failure"}, "\"{'type': 'failure'}\"", 200),
+            ({"type": "failure"}, '\'{"type": "failure"}\'', 200),
         ],
     )
     def test_a_failure_in_the_body_of_step_2(self, said: Any, message: str, status: int, play: Any) -> None:
@@ -389,7 +389,7 @@ class TestMalformed:
             (["data:nonsense\n\n"], ResponseFormatError, "expected JSON, but got 'nonsense'"),
             (['data:{"token":'], StreamInterruptedError, "the stream ended within an event: '{\"token\":'"),
             (['data:{"error":"full","error_type":"overloaded"}\n\n'], RateLimitError, "full"),
-            (['data:{"error":true}\n\n'], GenerationError, "an error without a message: \"{'error': True}\""),
+            (['data:{"error":true}\n\n'], GenerationError, "an error without a message: '{\"error\": true}'"),
         ],
     )
     def test_stream(self, chunks: List[str], kind: Any, message: str, play: Any) -> None:

@@ -16,7 +16,7 @@ from replay import Sent
 
 from g4f_legacy.errors import ProviderError
 
-DEEP = [b"[" * depth + b"]" * depth for depth in (300, 700, 850, 900, 950, 5000)]
+DEEP = [b"[" * depth + b"]" * depth for depth in (300, 700, 850, 900, 950, 1000, 1010, 1020, 5000)]
 WRONG = [
     b"null",
     b"true",

@@ -13,6 +13,7 @@ from protocols import ANSWERS, IN_STEPS, Recorded, ask, is_question
 from raw_host import RawHost, whole
 from replay import Sent
 
+from g4f_legacy import cli
 from g4f_legacy.errors import (
     AuthenticationError,
     GenerationError,
@@ -247,3 +248,10 @@ def test_what_a_host_says_cannot_reach_the_terminal(name: str, one: Any) -> None
     with RawHost(lambda connection, _: connection.sendall(whole(said))) as host:
         text, raised = ask(name, host.url, True)
     assert text == "" and type(raised) in (GenerationError, RequestFailedError)
+
+
+def test_a_models_name_cannot_reach_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    listed = json.dumps({"data": [{"id": EVIL}]}).encode()
+    with RawHost(lambda connection, _: connection.sendall(whole(listed))) as host:
+        assert cli.main(["models", "-p", "OpenAI", "--base-url", host.url]) == 0
+    assert capsys.readouterr().out.replace("\n", "").isprintable()

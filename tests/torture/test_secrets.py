@@ -12,16 +12,18 @@ import pytest
 import requests
 from every_host import base_url
 from protocols import MESSAGES, PROTOCOLS, begin
+from raw_host import RawHost, whole
 from repeating_host import COOKIE, FAULTS, HEADER, KEY, LOGIN, PASSWORD, SECRETS, answering, seen, shown, ways_to_write
+from replay import Sent
 from requests.cookies import RequestsCookieJar
 from urllib3.exceptions import ProtocolError
 
 from g4f_legacy import ChatCompletion, cli, registry
-from g4f_legacy.errors import ProviderError, RequestFailedError
+from g4f_legacy.errors import ProviderError, RequestFailedError, StreamInterruptedError
 from g4f_legacy.failures import hide_in
 from g4f_legacy.host import Host
 from g4f_legacy.options import read_options
-from g4f_legacy.Provider import OpenAI
+from g4f_legacy.Provider import OpenAI, OpenAssistant
 from g4f_legacy.server import create_app, running, serve
 
 ROUNDS = 1  # of the ways to give them, which take turns; 4 are all ways with all providers
@@ -90,6 +92,24 @@ def test_a_host_repeats_it(at: str, fault: str, log: Any) -> None:
         assert any(seen("".join(sent.headers.values())) for sent in host.sent)
         assert seen(stated) | seen(shown(raised.value)) == set(), (provider, way)
         assert seen(log.text) == set(), (provider, way)
+
+
+@pytest.mark.parametrize("way", sorted({*ways_to_write("")} - {"Basic"}))  # that is of a user whom nobody gave
+def test_what_is_logged_without_an_error(way: str, log: Any) -> None:
+    said = ways_to_write(KEY)[way] + "\x1b[2J\n"
+    event = {"choices": [{"delta": {"reasoning": [[]]}, "finish_reason": said}]}
+
+    def answer(connection: socket.socket, sent: Sent) -> bool:
+        listed = json.dumps({"data": [{"id": said}]}).encode()
+        connection.sendall(whole(listed if sent.method == "GET" else f"data: {json.dumps(event)}\n\n".encode()))
+        return True
+
+    with RawHost(answer) as host:
+        assert list(ChatCompletion.create("", MESSAGES, "OpenAI", stream=True, auth=KEY, base_url=host.url)) == []
+    with pytest.raises(StreamInterruptedError):
+        list(OpenAssistant._tokens([{"event_type": "pending", "queue_position": said}], lambda: None, []))
+    assert "asking for the first of" in log.text and "without a text" in log.text
+    assert seen(log.text) == set() and "\x1b" not in log.text
 
 
 @pytest.mark.parametrize("fault", ["401, JSON", "no HTTP", "a page", "error event", "event, cut", "silence"])
