@@ -1,8 +1,6 @@
 """What hosts answer: JSON, taken apart with a word on what came instead of what was expected."""
 
 import json
-from functools import reduce
-from operator import getitem
 from typing import Any, Callable, Dict, List, Type, TypeVar, Union
 
 try:
@@ -68,9 +66,10 @@ def field(document: Dict[str, Any], kind: Type[T], *path: Union[str, int]) -> T:
     Raises:
         ResponseFormatError: there is nothing at the path, or a value of another kind.
     """
-    value: Any
+    value: Any = document
     try:
-        value = reduce(getitem, path, document)  # type: ignore[arg-type]
+        for key in path:
+            value = value[key]
     except (LookupError, TypeError):
         value = None
     if isinstance(value, kind):

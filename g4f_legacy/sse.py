@@ -68,7 +68,8 @@ def events(pieces: Iterable[bytes], beside: Optional[List[bytes]] = None) -> Ite
         for line in several:
             if not line:
                 if data:
-                    yield _event(Event, (_text(b"\n".join(data)), kind or "message", last_id, retry, True))
+                    text = b"\n".join(data).decode("utf-8", "replace")
+                    yield _event(Event, (text, kind or "message", last_id, retry, True))
                     data, length = [], 0
                 kind, retry = "", None
                 continue
