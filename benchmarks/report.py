@@ -1,6 +1,5 @@
 """The results as tables: for the terminal, and for the README."""
 
-from statistics import median
 from typing import Any, List, Sequence
 
 from .contenders import LABELS, OURS
@@ -49,8 +48,8 @@ def versions(results: Results, name: str) -> str:
 def _cpu_lines(results: Results) -> List[Sequence[str]]:
     lines: List[Sequence[str]] = []
     for name in by_time(results):
-        ratios = results.ratio(name, _OURS)
-        compared = number(median(ratios)) if ratios else ""
+        ratio = results.ratio(name, _OURS)
+        compared = "" if ratio is None else number(ratio)
         lines.append(
             (("* " if name in OURS else "  ") + versions(results, name), number(results.median(name)), compared)
         )

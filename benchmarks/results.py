@@ -83,9 +83,12 @@ class Results:
         self.left_out: Dict[str, str] = {}
         self.has_failed = False
 
-    def ratio(self, name: str, other: str) -> List[float]:
-        """One contender's CPU time over another's, round by round; empty when one is missing."""
-        return [one / two for one, two in zip(self.cpu.get(name, []), self.cpu.get(other, []))]
+    def ratio(self, name: str, other: str) -> Optional[float]:
+        """One contender's CPU time over another's; None when one is missing.
+
+        Of the medians: the rounds are seconds apart, in which a shared machine's mood changes more than twofold.
+        """
+        return self.median(name) / self.median(other) if name in self.cpu and other in self.cpu else None
 
     def median(self, name: str) -> float:
         """A contender's CPU time per token in microseconds."""
