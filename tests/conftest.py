@@ -15,12 +15,19 @@ _CONFIGURES = ("G4F_LEGACY_", "OPENAI_", "GEMINI_", "GOOGLE_API_KEY", "COV_CORE_
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--every", type=int, default=1, help="cut streams at each place of so many; 1 is all of them")
+    parser.addoption("--every-way", action="store_true", help="in all framings and by both ends each; ten minutes")
 
 
 @pytest.fixture
 def every(request: pytest.FixtureRequest) -> int:
     """At how many places one stream is cut: all of them, or each of so many."""
     return int(request.config.getoption("--every"))
+
+
+@pytest.fixture
+def every_way(request: pytest.FixtureRequest) -> bool:
+    """Whether a stream is cut at each of these places in all the ways there are, instead of in turn."""
+    return bool(request.config.getoption("--every-way"))
 
 
 @pytest.fixture(autouse=True)

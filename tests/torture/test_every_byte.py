@@ -13,6 +13,7 @@ from streams import FIRST, Stream, Tried, jobs, outcome, tried
 from g4f_legacy.errors import RequestFailedError, ResponseFormatError
 
 ENDS = ("FIN", "RST")
+WAYS = [(framing, end) for end in ENDS for framing in FRAMINGS]
 
 
 class Cutting(Stream):
@@ -55,22 +56,21 @@ class Cutting(Stream):
         self.answers["GET", self.path.replace("/events", "/message")] = whole(json.dumps(message).encode())
 
 
-def cut(name: str, places: range) -> Tried:
-    """Cuts a stream after each of these places: in all framings, by both ends in turn; a protocol's further streams in
-    one of the framings, in turn."""
+def cut(name: str, places: range, every_way: bool) -> Tried:
+    """Cuts a stream after each of these places, in all framings and by both ends: every way each, or in turn."""
     cutting = Cutting(name)
     count, problems = 0, []
     with RawHost(cutting) as host:
-        for cutting.place in places:
-            ways = [(framing, ENDS[(cutting.place + number) % 2]) for number, framing in enumerate(FRAMINGS)]
-            for cutting.way in ways if name in FIRST else [ways[cutting.place % 3]]:
+        for number, cutting.place in enumerate(places):
+            for cutting.way in WAYS if every_way else [WAYS[number % len(WAYS)]]:
                 count += 1
                 problems += cutting.problems(host.url)
     return count, problems
 
 
-def test_cut_streams(every: int) -> None:
-    assert tried(cut, jobs(every)) > 50_000 / every
+def test_cut_streams(every: int, every_way: bool) -> None:
+    cuts = [(*job, every_way) for job in jobs(every)]
+    assert tried(cut, cuts) > 25_000 / every * (len(WAYS) if every_way else 1)
 
 
 @pytest.mark.parametrize("name", FIRST)
@@ -107,22 +107,22 @@ class CuttingBefore(Stream):
         return True
 
 
-def cut_before(name: str, number: int, every: int) -> Tried:
-    """Cuts one of the answers before the stream, by both ends in turn: there is no token then, or the whole text."""
+def cut_before(name: str, number: int, every: int, every_way: bool) -> Tried:
+    """Cuts one of the answers before the stream, by both ends: there is no token then, or the whole text."""
     cutting = CuttingBefore(name, number)
     count, problems = 0, []
     with RawHost(cutting) as host:
         for cutting.place in range(0, len(cutting.cut), every):
-            cutting.end = ENDS[cutting.place % 2]
-            count += 1
-            came, error = outcome(cutting.begin(host.url, session=None))
-            is_whole = ("".join(came), error) == (cutting.text, None)
-            if not (is_whole or came == [] and error in (RequestFailedError, ResponseFormatError)):
-                problems.append(f"{name}, {number} at {cutting.place}, {cutting.end}: {came}, {error}")
+            for cutting.end in ENDS if every_way else [ENDS[cutting.place // every % 2]]:
+                count += 1
+                came, error = outcome(cutting.begin(host.url, session=None))
+                is_whole = ("".join(came), error) == (cutting.text, None)
+                if not (is_whole or came == [] and error in (RequestFailedError, ResponseFormatError)):
+                    problems.append(f"{name}, {number} at {cutting.place}, {cutting.end}: {came}, {error}")
     return count, problems
 
 
-def test_cut_answers_before_the_stream(every: int) -> None:
+def test_cut_answers_before_the_stream(every: int, every_way: bool) -> None:
     numbers = {"h2o/hello": 4, "open_assistant/hello": 4, "hugging_chat/hello": 3}
-    jobs = [(name, number, every) for name, count in numbers.items() for number in range(count)]
-    assert tried(cut_before, jobs) > 2_000 / every
+    jobs = [(name, number, every, every_way) for name, count in numbers.items() for number in range(count)]
+    assert tried(cut_before, jobs) > 2_000 / every * (len(ENDS) if every_way else 1)
