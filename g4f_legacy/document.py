@@ -118,9 +118,8 @@ def message_of(value: Any, depth: int = 8) -> str:
     if isinstance(value, str):
         return "".join(filter(str.isprintable, " ".join(value.split())))[:LONGEST_MESSAGE]
     if isinstance(value, list) and depth:
-        return "; ".join(filter(None, (message_of(item, depth - 1) for item in value[:_MOST_MESSAGES])))[
-            :LONGEST_MESSAGE
-        ]
+        messages = (message_of(item, depth - 1) for item in value[:_MOST_MESSAGES])
+        return "; ".join(filter(None, messages))[:LONGEST_MESSAGE]
     if isinstance(value, dict) and depth:
         messages = (message_of(value.get(key), depth - 1) for key in _MESSAGE_KEYS)
         message = next(filter(None, messages), "")
