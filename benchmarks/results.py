@@ -24,7 +24,7 @@ class Row(NamedTuple):
         what: it is, in words.
         value, unit: the median, and what it is counted in; "×" is a ratio.
         at_most, at_least: its reach, if it has one.
-        samples: what the value was made of.
+        samples: what the value was made of; for a ratio of CPU times, the contenders have them.
         is_main: whether the README shows it.
     """
 

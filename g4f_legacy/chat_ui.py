@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tupl
 
 import requests
 
-from .document import field, optional, parse, rest_of
+from .document import field, objects, optional, parse, rest_of
 from .errors import RequestFailedError, ResponseFormatError, StreamInterruptedError
 from .failures import RETRIED_STATUSES
 from .host import Host, segment
@@ -83,7 +83,7 @@ def first_message(host: Host, path: str, made: Dict[str, Any]) -> Tuple[str, boo
     name = path.rpartition("/")[2]
     ways: List[Callable[[], str]] = [
         lambda: field(parse(field(made, str, "conversation"), dict), str, "json", "rootMessageId"),
-        lambda: field(host.get(f"/api/conversation/{name}", dict), str, "messages", 0, "id"),  # v0.9.5
+        lambda: _first_in_list(host.get(f"/api/conversation/{name}", dict)),  # v0.9.5
         lambda: field(host.get(f"/api/v2/conversations/{name}", dict), str, "json", "rootMessageId"),  # v0.9.6
         lambda: _first_in_page(host.get(f"{path}/__data.json", dict)),  # v0.8
     ]
@@ -133,6 +133,10 @@ def rest_of_answer(whole: str, came: List[str], since_tool: int) -> str:
         with suppress(StreamInterruptedError):
             return rest_of(whole, "".join(came[before:]))
     return "" if "".join(came).rstrip().endswith(whole.strip()) else f"\n\n{whole}"
+
+
+def _first_in_list(listed: Dict[str, Any]) -> str:
+    return field(next(iter(objects(listed, "messages")), {}), str, "id")
 
 
 def _first_in_page(page: Dict[str, Any]) -> str:

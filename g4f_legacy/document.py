@@ -60,8 +60,8 @@ _raw_decode = json.JSONDecoder().raw_decode
 _quickly: Callable[[Union[str, bytes]], Any] = _orjson or _decode
 
 
-def field(document: Dict[str, Any], kind: Type[T], *path: Union[str, int]) -> T:
-    """Takes the value at a path like ``"token", "text"`` or ``"messages", 0, "id"`` out of a JSON object.
+def field(document: Dict[str, Any], kind: Type[T], *path: str) -> T:
+    """Takes the value at a path like ``"token", "text"`` out of a JSON object.
 
     Raises:
         ResponseFormatError: there is nothing at the path, or a value of another kind.
@@ -74,8 +74,7 @@ def field(document: Dict[str, Any], kind: Type[T], *path: Union[str, int]) -> T:
         value = None
     if isinstance(value, kind):
         return value
-    place = ".".join(map(str, path))
-    raise ResponseFormatError(f"expected {_NAMES[kind]} at {place!r}, but got {excerpt(document)}")
+    raise ResponseFormatError(f"expected {_NAMES[kind]} at {'.'.join(path)!r}, but got {excerpt(document)}")
 
 
 def optional(document: Dict[str, Any], kind: Type[T], key: str) -> T:

@@ -35,10 +35,9 @@ def test_parse_what_is_no_json_object(text: Any, message: str) -> None:
 def test_field() -> None:
     assert field({"a": {"b": "c"}}, str, "a", "b") == "c"
     assert field({"a": {"b": "c"}}, dict, "a") == {"b": "c"}
-    assert field({"a": [{"b": "c"}, {"b": "d"}]}, str, "a", 1, "b") == "d"
 
 
-@pytest.mark.parametrize("path", [("a", "b"), ("a", 0, "b")])
+@pytest.mark.parametrize("path", [("a", "b"), ("a", "0")])
 @pytest.mark.parametrize(
     "document", [{}, {"a": None}, {"a": []}, {"a": "ы"}, {"a": {"b": None}}, {"a": {"b": 5}}, {"a": 5}, {"a": [5]}]
 )
@@ -46,7 +45,7 @@ def test_field_of_another_shape(document: Any, path: Any) -> None:
     with pytest.raises(ResponseFormatError) as raised:
         field(document, str, *path)
     shown = json.dumps(document, ensure_ascii=False)
-    assert raised.value.args == (f"expected a text at {'.'.join(map(str, path))!r}, but got {shown!r}",)
+    assert raised.value.args == (f"expected a text at {'.'.join(path)!r}, but got {shown!r}",)
 
 
 def test_field_of_something_deep() -> None:

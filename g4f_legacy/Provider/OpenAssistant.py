@@ -92,8 +92,8 @@ def _tokens(events: Iterable[Dict[str, Any]], heard: Callable[[], None], came: L
             return field(event, str, "message", "content")
         elif kind in ("message", "error"):
             raise GenerationError(message_of(event) or f"an error without a message: {excerpt(event)}")
-        elif kind == "pending" and place != last_place and isinstance(place, int):
-            log.info("OpenAssistant: position %.20s in the queue", place)
+        elif kind == "pending" and place != last_place and type(place) is type(size := event.get("queue_size")) is int:
+            log.info("OpenAssistant: position %.20s of %.20s in the queue", place, size)
     raise StreamInterruptedError("the events ended without the message")
 
 

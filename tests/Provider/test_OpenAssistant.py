@@ -118,7 +118,7 @@ def test_without_stream_the_text_is_one_piece(play: Any) -> None:
 def test_the_queue_is_logged_when_the_position_changes(play: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "g4f_legacy")
     ask(play(load("open_assistant/pending")).url)
-    assert [record.getMessage() for record in caplog.records] == ["OpenAssistant: position 1 in the queue"]
+    assert [record.getMessage() for record in caplog.records] == ["OpenAssistant: position 1 of 1 in the queue"]
 
 
 @pytest.mark.parametrize("suffix", ["", "/", "/chat", "/chat/", "/api/chat", "/prefix", "/prefix/", "/prefix/chat"])
