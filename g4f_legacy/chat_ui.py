@@ -10,24 +10,45 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tupl
 import requests
 
 from .document import field, objects, optional, parse, rest_of
-from .errors import RequestFailedError, ResponseFormatError, StreamInterruptedError
+from .errors import Hint, ProviderError, RequestFailedError, ResponseFormatError, StreamInterruptedError
 from .failures import RETRIED_STATUSES
 from .host import Host, segment
 from .stream import check_error, json_lines
 
-IS_OF_2023 = "this host speaks chat-ui's protocol of 2023: use H2o"
-IS_OF_TODAY = "this host speaks chat-ui's protocol of 2024 and later: use HuggingChat"
-
 
 @contextmanager
-def recognising(signs: str, explanation: str) -> Iterator[None]:
-    """Explains errors in the block whose message matches a pattern, the sign of a host of another generation."""
+def hint_if(is_sign: Callable[[ProviderError], bool], hint: Hint) -> Iterator[None]:
+    """Give errors in the block a hint when they are the sign of a server of another generation."""
     try:
         yield
     except (RequestFailedError, ResponseFormatError) as error:
-        if re.search(signs, error.args[0]):
-            error.explain(explanation)
+        if is_sign(error):
+            error.hint = hint
         raise
+
+
+def is_server_of_2023(error: ProviderError) -> bool:
+    """Whether an error shows that the server speaks the protocol of v0.3 to v0.6."""
+    return error.body.startswith("data:") or "welcome modal" in error.detail
+
+
+def refuses_json_settings(error: ProviderError) -> bool:
+    """Whether a server does not take its settings as JSON: it takes a form, as those before v0.7 do."""
+    return error.status == 415 or is_internal_error(error) or isinstance(error, ResponseFormatError)
+
+
+def is_internal_error(error: ProviderError) -> bool:
+    """Whether a server failed the way SvelteKit does when it cannot make sense of a request."""
+    return error.status == 500 and "Internal Error" in error.detail
+
+
+def is_server_of_today(error: ProviderError) -> bool:
+    """Whether an error shows that the server speaks the protocol of v0.7 or later."""
+    if isinstance(error, ResponseFormatError):
+        return error.body.startswith('{"type":')
+    if error.status == 500:
+        return error.detail == "An error occurred"
+    return "need to have an origin" in error.detail
 
 
 @contextmanager
@@ -63,7 +84,7 @@ def _begin(host: Host, begun: Dict[str, Any]) -> Dict[str, Any]:
         return host.post("/conversation", json=begun)
     except RequestFailedError as error:
         if error.status in (400, 500):
-            error.explain(f"does the host list the model {begun['model']!r}?")
+            error.hint, error.model = Hint.CHECK_MODEL, begun["model"]
         raise
 
 

@@ -5,18 +5,23 @@ import socket
 import ssl
 from typing import Any, Callable, Dict, Optional
 
-from .chat_ui import IS_OF_2023, IS_OF_TODAY
+import requests
+
 from .completion import ChatCompletion
 from .errors import (
     AuthenticationError,
     GenerationError,
+    Hint,
     ProviderError,
     RateLimitError,
     RequestFailedError,
     ResponseFormatError,
     innermost,
+    keyword,
 )
+from .failures import address
 from .host import log
+from .session import new_session
 
 _STATUSES = {
     404: "The host does not know that path, or that model: it speaks another protocol, or its address needs a prefix.",
@@ -39,12 +44,19 @@ _KINDS = {
 }
 
 
-def check(provider: str, model: Optional[str], options: Dict[str, Any], show: Callable[[str], Any]) -> int:
+def check(
+    provider: str,
+    model: Optional[str],
+    options: Dict[str, Any],
+    show: Callable[[str], Any],
+    spell: Callable[[str], str] = keyword,
+) -> int:
     """Asks a host for an answer and shows each step.
 
     Args:
         options: of the call.
         show: is called with each line.
+        spell: how the reader gives an option.
 
     Returns:
         How it went, as an exit code: 0; 3 when the login failed, 5 when another step did.
@@ -52,22 +64,23 @@ def check(provider: str, model: Optional[str], options: Dict[str, Any], show: Ca
     Raises:
         ProviderNotFoundError, AuthenticationRequiredError, TypeError, ValueError: the call is wrong.
     """
-    steps = _Steps(show)
-    level, propagate = log.level, log.propagate
-    log.addHandler(steps)
-    log.setLevel(logging.DEBUG)
+    session = new_session()
+    session.hooks["response"].append(lambda response, **_: _show_step(response, show))
+    warnings, propagate = _Warnings(show), log.propagate
+    log.addHandler(warnings)
     log.propagate = False
     try:
         messages = [{"role": "user", "content": "Say hello."}]
-        tokens = ChatCompletion.create(model, messages, provider, stream=True, **{"retries": 0, **options})
+        tokens = ChatCompletion.create(
+            model, messages, provider, stream=True, **{"retries": 0, "session": session, **options}
+        )
         count = sum(1 for _ in tokens)
     except ProviderError as error:
-        show(f"failed  {error}")
+        show(f"failed  {error.describe(spell)}")
         show(f"        {meaning_of(error)}")
         return 3 if isinstance(error, AuthenticationError) else 5
     finally:
-        log.removeHandler(steps)
-        log.setLevel(level)
+        log.removeHandler(warnings)
         log.propagate = propagate
     show(f"ok      {count} tokens and the end mark")
     return 0
@@ -75,7 +88,7 @@ def check(provider: str, model: Optional[str], options: Dict[str, Any], show: Ca
 
 def meaning_of(error: ProviderError) -> str:
     """What a failure usually means."""
-    if any(known in error.args[0] for known in (IS_OF_2023, IS_OF_TODAY)):
+    if error.hint in (Hint.USE_H2O, Hint.USE_HUGGINGCHAT):
         return "It is a chat-ui, of another generation."
     if error.status in _STATUSES:
         return _STATUSES[error.status]
@@ -87,17 +100,17 @@ def meaning_of(error: ProviderError) -> str:
     raise AssertionError("every ProviderError has a meaning")
 
 
-class _Steps(logging.Handler):
-    """Shows the requests that were answered with success: the log has them."""
+def _show_step(response: requests.Response, show: Callable[[str], Any]) -> None:
+    if response.status_code < 400:
+        show(f"ok      {response.request.method} {address(response.url)} {response.status_code}")
+
+
+class _Warnings(logging.Handler):
+    """Shows what went wrong without failing the completion, such as its clean-up."""
 
     def __init__(self, show: Callable[[str], Any]) -> None:
-        super().__init__(logging.DEBUG)
+        super().__init__(logging.WARNING)
         self._show = show
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.levelno == logging.DEBUG and isinstance(record.args, tuple) and len(record.args) == 4:
-            _, method, url, status = record.args
-            if isinstance(status, int) and status < 400:
-                self._show(f"ok      {method} {url} {status}")
-        elif record.levelno >= logging.WARNING:
-            self._show(f"failed  {record.getMessage()}")
+        self._show(f"failed  {record.getMessage()}")

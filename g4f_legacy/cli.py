@@ -38,9 +38,12 @@ def main(argv: Optional[List[str]] = None) -> int:
     except BrokenPipeError:  # whoever read has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (g4f_legacy.errors.G4fError, TypeError, ValueError, OSError) as error:
-        g4f_legacy.commands.say(f"g4f-legacy: {error}")
+    except g4f_legacy.errors.G4fError as error:
+        g4f_legacy.commands.say(f"g4f-legacy: {error.describe(spell_flag)}")
         return _exit_code(error)
+    except (TypeError, ValueError, OSError) as error:
+        g4f_legacy.commands.say(f"g4f-legacy: {error}")
+        return 2
     except ImportError as error:
         g4f_legacy.commands.say(f"g4f-legacy: {error}; the server needs its extra: pip install 'g4f-legacy[server]'")
         return 2
@@ -165,7 +168,12 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _exit_code(error: Exception) -> int:
+def spell_flag(option: str) -> str:
+    """Spell an option of a call as the command line gives it."""
+    return {"base_url": "--base-url", "auth": "--auth", "provider": "--provider"}.get(option, f"-o {option}=…")
+
+
+def _exit_code(error: "g4f_legacy.errors.G4fError") -> int:
     errors = g4f_legacy.errors
     if isinstance(error, (errors.AuthenticationRequiredError, errors.AuthenticationError)):
         return 3

@@ -177,7 +177,9 @@ def serve(arguments: Namespace) -> None:
 
 
 def check(arguments: Namespace) -> int:
-    return g4f_legacy.check.check(arguments.provider, arguments.model, _options(arguments), print)
+    return g4f_legacy.check.check(
+        arguments.provider, arguments.model, _options(arguments), print, g4f_legacy.cli.spell_flag
+    )
 
 
 def run(arguments: Namespace) -> None:

@@ -7,7 +7,7 @@ import g4f_legacy
 
 from . import debug, models, redirects, registry
 from .aio import AsyncCompletion
-from .errors import ModelNotFoundError, StreamNotSupportedError
+from .errors import Hint, ModelNotFoundError, StreamNotSupportedError
 from .models import Model
 from .options import is_configured, read_options
 from .prompt import check_messages
@@ -178,7 +178,7 @@ def _choose(provider: Any, model: Any, options: Dict[str, Any]) -> Call:
                 # A script of 2023 means another service by its logins and options.
                 return Call(module, name, passed_on(options) if known else options)
         if known is None and redirects.when_missing is None:
-            raise ModelNotFoundError(f"no provider lists the model {name!r}: say which to ask with provider=")
+            raise ModelNotFoundError(f"no provider lists the model {name!r}", hint=Hint.NAME_PROVIDER)
     return to_target(_short(routed) if routed else f"The provider of {name or 'the default model'}", options)
 
 

@@ -8,7 +8,7 @@ try:
 except ImportError:  # it is the extra `speed`
     _orjson = None
 
-from .errors import ResponseFormatError, StreamInterruptedError
+from .errors import MAX_BODY, ResponseFormatError, StreamInterruptedError
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ def parse(text: Union[str, bytes], kind: Type[T]) -> T:
     except (TypeError, ValueError, RecursionError):
         document = _thoroughly(text)
     if not isinstance(document, kind):
-        raise ResponseFormatError(f"expected {_NAMES[kind]}, but got {excerpt(text)}")
+        raise ResponseFormatError(f"expected {_NAMES[kind]}, but got {excerpt(text)}", body=_beginning(text))
     return document
 
 
@@ -45,7 +45,7 @@ def _thoroughly(text: Union[str, bytes]) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ResponseFormatError(f"expected JSON, but got {excerpt(text)}") from error
+        raise ResponseFormatError(f"expected JSON, but got {excerpt(text)}", body=_beginning(text)) from error
 
 
 def _decode(text: Union[str, bytes]) -> Any:
@@ -74,7 +74,9 @@ def field(document: Dict[str, Any], kind: Type[T], *path: str) -> T:
         value = None
     if isinstance(value, kind):
         return value
-    raise ResponseFormatError(f"expected {_NAMES[kind]} at {'.'.join(path)!r}, but got {excerpt(document)}")
+    raise ResponseFormatError(
+        f"expected {_NAMES[kind]} at {'.'.join(path)!r}, but got {excerpt(document)}", body=_beginning(document)
+    )
 
 
 def optional(document: Dict[str, Any], kind: Type[T], key: str) -> T:
@@ -137,11 +139,14 @@ def said(value: Any) -> str:
 
 def excerpt(value: Any) -> str:
     """The first 200 characters of an answer, in quotes: of a text, of bytes, or of the JSON of anything else."""
+    text = _beginning(value)
+    return repr(text[:EXCERPT]) if text else "nothing"
+
+
+def _beginning(value: Any) -> str:
     if isinstance(value, bytes):
-        value = value[: EXCERPT * 4].decode("utf-8", "replace")
-    elif not isinstance(value, str):
-        try:
-            value = json.dumps(value, ensure_ascii=False)
-        except RecursionError:
-            return "something nested too deeply to show"
-    return repr(value[:EXCERPT]) if value else "nothing"
+        return value[: MAX_BODY * 4].decode("utf-8", "replace")[:MAX_BODY]
+    try:
+        return (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))[:MAX_BODY]
+    except RecursionError:
+        return "something nested too deeply to show"

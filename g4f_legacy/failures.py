@@ -1,6 +1,5 @@
 """What becomes of a request that failed: an error that says why, with the host's own message."""
 
-import re
 from contextlib import suppress
 from typing import Any, List, Optional, Tuple
 from urllib.parse import urljoin, urlsplit
@@ -13,6 +12,7 @@ from .body import beginning
 from .document import excerpt, message_of, parse
 from .errors import (
     AuthenticationError,
+    Hint,
     ProviderError,
     RateLimitError,
     RequestFailedError,
@@ -25,19 +25,20 @@ _LONGEST = 64 * 1024  # characters of what other libraries' errors keep: they ma
 RETRIED_STATUSES = (429, 502, 503, 504)
 
 
-def unanswered(error: Exception, connect: float, silence: float) -> RequestFailedError:
+def unanswered(error: Exception, connect: float, silence: float, waited: float) -> RequestFailedError:
     """The error for a request without an answer.
 
     Args:
         error: what requests or urllib3 raised.
         connect, silence: the time-outs, in seconds.
+        waited: how long the request took to fail, in seconds.
     """
     if isinstance(error, requests.ConnectTimeout):
         message = f"no connection within {connect:g} seconds"
     elif isinstance(error, requests.Timeout):
-        # A proxy's silence, or one within the TLS handshake, has the clock of the connection.
-        clock = re.search(r"read timeout=([\d.]+)", str(error))
-        message = f"no answer within {min(silence, float(clock.group(1)) if clock else silence):g} seconds"
+        # A proxy's silence, or one within the TLS handshake, is a ReadTimeout too, after the connection's time-out.
+        seconds = min((silence, connect), key=lambda timeout: abs(timeout - waited))
+        message = f"no answer within {seconds:g} seconds"
     else:
         message = f"no answer: {cause_of(error)}"
     failure = RequestFailedError(message, request=getattr(error, "request", None))
@@ -51,10 +52,11 @@ def refused(response: requests.Response) -> RequestFailedError:
     said: Any = None
     with suppress(ResponseFormatError):
         said = parse(body, object)
-    message = message_of(said) or (excerpt(body) if body else "")
+    detail = message_of(said)
+    message = detail or (excerpt(body) if body else "")
     target = redirect_target(response)
     if target:
-        message = f"it redirects to {address(target)}; if that is the right place, give it as base_url"
+        message = f"it redirects to {address(target)}"
     kind = RequestFailedError
     if status in (401, 403) or b'"API_KEY_INVALID"' in body:  # Gemini says so with 400
         kind = AuthenticationError
@@ -63,6 +65,9 @@ def refused(response: requests.Response) -> RequestFailedError:
     return kind(
         f"{status} {message_of(response.reason)}: {message}".rstrip(": "),
         status=status,
+        detail=detail or message_of(body.decode("utf-8", "replace")),
+        body=body.decode("utf-8", "replace"),
+        hint=Hint.FOLLOW_REDIRECT if target else None,
         retry_after=_retry_after(response),
         response=response,
     )
@@ -103,6 +108,8 @@ def hide_in(error: ProviderError, secrets: List[str]) -> None:
     sent = secret_headers(getattr(error.request, "headers", None) or {})
     forms = forms_of([*secrets, *sent])
     error.url = hidden(error.url, forms)
+    error.detail = hidden(error.detail, forms)
+    error.body = hidden(error.body, forms)
     for said in _shown_with(error):
         said.args = tuple(hidden(argument, forms) for argument in said.args)
         if said is not error:  # some of the errors below have a text of their own making

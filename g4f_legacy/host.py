@@ -8,6 +8,7 @@ break in the middle of a stream.
 import logging
 import re
 import sys
+import time
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Dict, Iterator, Optional, Tuple, Type, TypeVar
@@ -19,7 +20,7 @@ from urllib3.exceptions import HTTPError
 from .body import PATIENCE, Pieces, beginning, cut_redirect, read, socket_of
 from .cookies import Cookies
 from .document import excerpt, parse, said
-from .errors import ProviderError, RequestFailedError, ResponseFormatError
+from .errors import Hint, ProviderError, RequestFailedError, ResponseFormatError
 from .failures import address, hide_in, is_passing, origin, redirect_target, refused, shows, unanswered
 from .hiding import forms_of, hidden, secret_headers
 from .leaving import leaving
@@ -166,7 +167,10 @@ class Host:
         try:
             content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
             if content_type == "text/html":
-                raise ResponseFormatError(f"expected a stream, but got a page: {excerpt(beginning(response))}")
+                page = beginning(response)
+                raise ResponseFormatError(
+                    f"expected a stream, but got a page: {excerpt(page)}", body=page.decode("utf-8", "replace")
+                )
             with breakable(socket_of(response)):
                 yield pieces
         except BaseException as error:
@@ -237,10 +241,11 @@ class Host:
         request["timeout"] = timeout = timeout or self._options.timeout
         request["hooks"] = {"response": [cut_redirect, *hooks_of(self._session)]}
         for _ in range(_MOST_REDIRECTS):
+            started = time.monotonic()
             try:
                 response = self._session.request(method, url, cookies=self._cookies.to_send(), **request)
             except (OSError, HTTPError, ValueError, AttributeError) as error:  # requests' on a charset without a value
-                raise self._failure(error, url, timeout) from error
+                raise self._failure(error, url, timeout, time.monotonic() - started) from error
             log.debug("%s: %s %s: %d", self.name, method, address(url), response.status_code)
             if 200 <= response.status_code < 300 or response.is_redirect and not follow_redirects:
                 return response
@@ -255,12 +260,12 @@ class Host:
         message = f"the host redirected {_MOST_REDIRECTS} times"
         raise self._tell(RequestFailedError(message, status=response.status_code), url)
 
-    def _failure(self, error: Exception, url: str, timeout: Tuple[float, float]) -> ProviderError:
+    def _failure(self, error: Exception, url: str, timeout: Tuple[float, float], waited: float) -> ProviderError:
         # In a method, so that no frame of the traceback holds the failure: it would wait for the collector.
         answer = getattr(error, "response", None)  # of a hook that raises for a status
-        failure = unanswered(error, *timeout) if answer is None else refused(answer)
+        failure = unanswered(error, *timeout, waited) if answer is None else refused(answer)
         if not self._provider.working and is_public(self._provider, url):
-            failure.explain("the public host is gone")
+            failure.hint = Hint.SERVER_GONE
         return self._tell(failure, url)
 
     def _settings(self) -> Dict[str, Any]:
@@ -284,7 +289,7 @@ class Host:
         error.provider = self.name
         error.url = address(url)
         hide_in(error, self._options.secrets)
-        error.login_variables = variables(self._provider, "AUTH")
+        error.auth_variables = variables(self._provider, "AUTH")
         return error
 
 

@@ -18,7 +18,7 @@ from urllib.request import getproxies
 
 import requests
 
-from .errors import AuthenticationRequiredError, variable
+from .errors import AuthenticationRequiredError, Hint, variable
 from .hiding import login_in, login_of, secret_headers
 
 TIMEOUT = (10.0, 120.0)
@@ -124,14 +124,13 @@ def read_options(provider: ModuleType, kwargs: Mapping[str, Any]) -> Options:
         parameters=_parameters(given),
     )
     if _needs_login(provider, base_url) and not has_login(options):
-        name, set_one = provider.__name__.rpartition(".")[2], " or ".join(variables(provider, "AUTH"))
-        own = (
-            ""
-            if getattr(provider, "_NEEDS_AUTH_EVERYWHERE", True)
-            else "; a host of your own (base_url=) may need none"
-        )
+        everywhere = getattr(provider, "_NEEDS_AUTH_EVERYWHERE", True)
+        name = provider.__name__.rpartition(".")[2]
         raise AuthenticationRequiredError(
-            f"{name} needs a login: give a token or cookie text as auth=, or cookies=, or set {set_one}{own}"
+            f"{name} needs credentials",
+            provider=name,
+            auth_variables=variables(provider, "AUTH"),
+            hint=Hint.GIVE_CREDENTIALS if everywhere else Hint.GIVE_CREDENTIALS_OR_SERVER,
         )
     return options
 

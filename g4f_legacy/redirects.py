@@ -13,21 +13,14 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple, 
 
 import g4f_legacy  # its names are imported when they are used: the target is found only then
 
-from .errors import ProviderNotWorkingError
-from .options import base_url_of, has_login, is_public, read_options, variables
+from .errors import Hint, ProviderNotWorkingError
+from .options import base_url_of, has_login, is_public, read_options
 
 PASSED_ON = (
     *("temperature", "top_p", "top_k", "max_tokens", "n", "stop", "presence_penalty", "frequency_penalty", "seed"),
     *("timeout", "proxy", "retries"),
 )
 """What of a call goes to the target, too. Anything else was meant for the service that is gone."""
-
-ADVICE = """\
-Send them to a server of your own, such as an OpenAI-compatible one, by any of these:
-  g4f-legacy run --to OpenAI --base-url http://127.0.0.1:11434/v1 SCRIPT
-  export G4F_LEGACY_REDIRECT=OpenAI OPENAI_BASE_URL=http://127.0.0.1:11434/v1
-  g4f_legacy.redirect("OpenAI", base_url="http://127.0.0.1:11434/v1")
-To try without any server: the same with Echo in the place of OpenAI, which says the question back."""
 
 log = logging.getLogger("g4f_legacy")
 
@@ -123,7 +116,9 @@ def to_target(name: str, options: Dict[str, Any]) -> Call:
     """
     target = current()
     if target is None:
-        error = ProviderNotWorkingError(f"{name} is gone, and there is no redirect for its calls. {ADVICE}")
+        error = ProviderNotWorkingError(
+            f"{name} is gone, and there is no redirect for its calls", hint=Hint.REDIRECT_CALLS
+        )
         if when_missing:
             when_missing(error)
         raise error
@@ -170,8 +165,8 @@ def _live(provider: Union[str, ModuleType], options: Dict[str, Any]) -> Any:
     g4f_legacy.registry.check(module)
     if is_gone(module, options):
         name = module.__name__.rpartition(".")[2]
-        do = f"give it a host with base_url= or {variables(module, 'URL')[0]}"
+        message = f"{name} is gone itself, and cannot take calls"
         if is_stand_in(module):
-            do = f"there are {', '.join(g4f_legacy.registry.names())}"
-        raise ProviderNotWorkingError(f"{name} is gone itself, and cannot take calls: {do}")
+            raise ProviderNotWorkingError(f"{message}: there are {', '.join(g4f_legacy.registry.names())}")
+        raise ProviderNotWorkingError(message, provider=name, hint=Hint.SET_SERVER)
     return module

@@ -55,7 +55,10 @@ def documents(pieces: Iterable[bytes]) -> Iterator[Dict[str, Any]]:
     found = _objects(beside)
     yield from found
     if is_empty and beside and not found and not b"data".startswith(beside[0]):
-        raise ResponseFormatError(f"expected server-sent events, but got {excerpt(b' '.join(beside))}")
+        body = b" ".join(beside)
+        raise ResponseFormatError(
+            f"expected server-sent events, but got {excerpt(body)}", body=body.decode("utf-8", "replace")
+        )
 
 
 def json_lines(pieces: Iterable[bytes]) -> Iterator[Dict[str, Any]]:
@@ -167,4 +170,5 @@ def check_error(document: Dict[str, Any]) -> None:
     """
     if document.get("error") or document.get("object") == "error":
         kind = RateLimitError if document.get("error_type") == "overloaded" else GenerationError
-        raise kind(message_of(document) or f"an error without a message: {excerpt(document)}")
+        detail = message_of(document)
+        raise kind(detail or f"an error without a message: {excerpt(document)}", detail=detail)

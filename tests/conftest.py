@@ -7,7 +7,7 @@ import pytest
 import responses as responses_library
 from replay import Replay
 
-from g4f_legacy import listing, redirects
+from g4f_legacy import errors, listing, redirects
 
 # COV_CORE_: older versions of pytest-cov would measure the processes that tests start, without our settings.
 _CONFIGURES = ("G4F_LEGACY_", "OPENAI_", "GEMINI_", "GOOGLE_API_KEY", "COV_CORE_")
@@ -40,6 +40,22 @@ def no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listing, "_first", {})
     monkeypatch.setattr(redirects, "_targets", [])
     monkeypatch.setattr(redirects, "_noted", set())
+
+
+@pytest.fixture(params=["as written", "reworded"])
+def any_wording(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs a test twice: as it is, and with each message of an error and of the log in other words.
+
+    What the package decides, it decides by facts: a sentence may change at any time.
+    """
+    if request.param == "reworded":
+        init = errors.G4fError.__init__
+
+        def reword(self: errors.G4fError, *message: str, **facts: Any) -> None:
+            init(self, *("colourless green ideas" for _ in message), **facts)
+
+        monkeypatch.setattr(errors.G4fError, "__init__", reword)
+        monkeypatch.setattr(logging.LogRecord, "getMessage", lambda record: "sleep furiously")
 
 
 @pytest.fixture

@@ -39,11 +39,20 @@ def test_an_openai_compatible_server(form: str) -> None:
 def test_a_host_of_the_other_generation(play: Any) -> None:
     with running(create_app("Echo"), threads=4) as url:
         code, lines = walk("HuggingChat", url, model="falcon-40b")
-    assert code == 5 and "this host speaks chat-ui's protocol of 2023: use H2o" in lines[-2]
+    assert code == 5 and "speaks chat-ui's protocol of 2023: use the provider H2o" in lines[-2]
     made, _, _, deleted = load("hugging_chat/hello")
     settings = exchange("POST", "/settings", 200, content_length="0")
     code, lines = walk("H2o", play([exchange("GET", "/", 200, content_length="0"), settings, made, deleted]).url)
-    assert code == 5 and "this host speaks chat-ui's protocol of 2024 and later: use HuggingChat" in lines[-2]
+    assert code == 5 and "speaks chat-ui's protocol of 2024 and later: use the provider HuggingChat" in lines[-2]
+
+
+@pytest.mark.usefixtures("any_wording")
+def test_what_it_says_hangs_on_no_message(play: Any) -> None:
+    with running(create_app("Echo"), threads=4) as url:
+        code, lines = walk("HuggingChat", url, model="falcon-40b")
+    assert code == 5 and lines[-1].strip() == "It is a chat-ui, of another generation."
+    code, lines = walk("H2o", play(load("h2o/hello")[:-1]).url)
+    assert code == 0 and [line.split()[0] for line in lines] == ["ok"] * 4 + ["failed", "ok"]
 
 
 def test_hugging_chat(play: Any) -> None:

@@ -138,7 +138,7 @@ def test_what_the_terminal_cannot_show() -> None:
         (["providers", "Xyzzy"], 2, "g4f-legacy: there is no provider 'Xyzzy'"),
         (["models", "-p", "Xyzzy"], 2, "g4f-legacy: there is no provider 'Xyzzy'"),
         (["check", "-p", "Xyzzy"], 2, "g4f-legacy: there is no provider 'Xyzzy'"),
-        (["check", "-p", "OpenAssistant"], 3, "g4f-legacy: OpenAssistant needs a login: "),
+        (["check", "-p", "OpenAssistant"], 3, "g4f-legacy: OpenAssistant needs credentials. "),
         (["serve", "--port", "99999"], 2, "usage: g4f-legacy serve"),
         (["serve", "--token", ""], 2, "g4f-legacy: --token is empty"),
         (
@@ -153,7 +153,7 @@ def test_what_the_terminal_cannot_show() -> None:
         (["serve", "--engine", "Xyzzy"], 2, "g4f-legacy: there is no provider 'Xyzzy'"),
         (["serve", "--host", "no.such.host.invalid"], 2, "g4f-legacy: "),
         (["ask", "-p", "H2o", "--base-url", "nowhere", "x"], 2, "g4f-legacy: base_url must be the address of a host"),
-        (["ask", "-p", "OpenAssistant", "x"], 3, "g4f-legacy: OpenAssistant needs a login: "),
+        (["ask", "-p", "OpenAssistant", "x"], 3, "g4f-legacy: OpenAssistant needs credentials. "),
         (["ask", "-p", "H2o", "--base-url", "http://127.0.0.1:1", "x"], 5, "g4f-legacy: H2o: no answer: Connection"),
         (["ask"], 2, "g4f-legacy: there is nothing to ask"),
         ([], 2, "usage: g4f-legacy"),
@@ -173,7 +173,7 @@ def test_a_refused_login(play: Any) -> None:
     assert (code, out) == (3, "")
     assert err == (
         f"g4f-legacy: OpenAssistant: 403 Forbidden ({replay.url}/api/chat). "
-        "Check auth=, cookies= or G4F_LEGACY_OPENASSISTANT_AUTH.\n"
+        "Check --auth, -o cookies=… or G4F_LEGACY_OPENASSISTANT_AUTH.\n"
     )
 
 
@@ -374,7 +374,7 @@ class TestModels:
     def test_a_public_host_without_a_key(self) -> None:
         code, out, err = run("models", "-p", "OpenAI")
         assert code == 0 and [line.split()[1] for line in out.splitlines()[1:]] == ["gpt-3.5-turbo", "gpt-4"]
-        assert err.startswith("These are the names known here, for the host was not asked: OpenAI needs a login")
+        assert err.startswith("These are the names known here, for the host was not asked: OpenAI needs credentials")
 
     def test_a_public_host_that_is_gone_is_not_asked(self) -> None:
         code, out, err = run("models", "-p", "OpenAssistant")

@@ -88,7 +88,9 @@ class TestProvider:
         assert ChatCompletion.create("echo", HELLO) == "Hello big world"
 
     def test_none_lists_the_model(self) -> None:
-        with pytest.raises(ModelNotFoundError, match="^no provider lists the model 'gpt-5': say which to ask with"):
+        with pytest.raises(
+            ModelNotFoundError, match="^no provider lists the model 'gpt-5'. Name the provider to ask with provider=."
+        ):
             ChatCompletion.create("gpt-5", HELLO)
 
     def test_unknown(self) -> None:

@@ -105,7 +105,8 @@ def check_order(provider: Subject) -> None:
 def check_imports(provider: Subject) -> None:
     for node in ast.walk(ast.Module(body=provider.body, type_ignores=[])):
         if isinstance(node, ast.ImportFrom) and node.level:
-            assert node.level == 2 and node.module in MAY_IMPORT
+            imported = [node.module] if node.module else [alias.name for alias in node.names]
+            assert node.level == 2 and set(imported) <= MAY_IMPORT
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
             assert all(name.partition(".")[0] not in ("g4f_legacy", "requests", "urllib3") for name in names)

@@ -47,12 +47,13 @@ def test_the_tree() -> None:
         (
             errors.RequestFailedError,
             {"provider": "H2o"},
-            "H2o: What. Is the host running? Point the provider at another with base_url= or G4F_LEGACY_H2O_URL.",
+            "H2o: What. Is the server running? Point the provider at another one with base_url= or G4F_LEGACY_H2O_URL.",
         ),
         (
             errors.RequestFailedError,
             {},
-            "What. Is the host running? Point the provider at another with base_url= or G4F_LEGACY_<PROVIDER>_URL.",
+            "What. Is the server running? "
+            "Point the provider at another one with base_url= or G4F_LEGACY_<PROVIDER>_URL.",
         ),
         (errors.RequestFailedError, {"status": 500}, "What."),
         (
@@ -62,8 +63,8 @@ def test_the_tree() -> None:
         ),
         (errors.RateLimitError, {"status": 429}, "What. Try again later."),
         (errors.RateLimitError, {"retry_after": 1.5}, "What. Try again in 1.5 seconds."),
-        (errors.ResponseFormatError, {}, "What. Does this host speak the provider's protocol?"),
-        (errors.StreamInterruptedError, {}, "What. The answer is not whole."),
+        (errors.ResponseFormatError, {}, "What. Does this server speak the provider's protocol?"),
+        (errors.StreamInterruptedError, {}, "What. The answer is incomplete."),
     ],
 )
 def test_messages(kind: Any, attributes: Any, text: str) -> None:

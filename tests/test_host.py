@@ -17,6 +17,7 @@ from replay import exchange
 from g4f_legacy import body
 from g4f_legacy import host as host_module
 from g4f_legacy.errors import (
+    Hint,
     AuthenticationError,
     GenerationError,
     RateLimitError,
@@ -248,7 +249,7 @@ class TestRedirects:
     @pytest.mark.parametrize("status", [301, 302, 303])
     def test_post_is_not_turned_into_get(self, status: int, play: Any) -> None:
         replay = play([answering("/x", status=status, method="POST", Location="/login?state=x")])
-        with pytest.raises(RequestFailedError, match="it redirects to http://127.0.0.1:[0-9]+/login; if") as raised:
+        with pytest.raises(RequestFailedError, match="it redirects to .*/login .*base_url=") as raised:
             open_host(replay.url).post("/x")
         assert raised.value.status == status
 
@@ -414,7 +415,7 @@ class TestFailures:
             open_host(f"http://127.0.0.1:{dead_port}", retries=0).get("/x?secret=1", dict)
         assert str(raised.value) == (
             f"H2o: no answer: Connection refused (http://127.0.0.1:{dead_port}/x). "
-            "Is the host running? Point the provider at another with base_url= or G4F_LEGACY_H2O_URL."
+            "Is the server running? Point the provider at another one with base_url= or G4F_LEGACY_H2O_URL."
         )
         assert isinstance(raised.value.__cause__, requests.ConnectionError)
         assert raised.value.request is not None and raised.value.request.method == "GET"
@@ -423,9 +424,9 @@ class TestFailures:
         monkeypatch.setattr(H2o, "url", f"http://127.0.0.1:{dead_port}")
         with pytest.raises(RequestFailedError) as raised:
             Host(H2o.__name__, {"retries": 0}).get("/x", dict)
-        assert "the public host is gone" not in str(raised.value)  # it is another that was set
+        assert raised.value.hint is Hint.CHECK_SERVER  # it is another that was set
         monkeypatch.setattr(H2o, "_public_url", H2o.url)
-        with pytest.raises(RequestFailedError, match="Connection refused; the public host is gone"):
+        with pytest.raises(RequestFailedError, match="Connection refused") as raised:
             Host(H2o.__name__, {"retries": 0}).get("/x", dict)
 
     def test_no_answer_in_time(self, play: Any, naps: List[float]) -> None:

@@ -251,7 +251,7 @@ def test_a_login_of_any_kind_will_do(login: Any) -> None:
     "login", [{}, {"auth": True}, {"cookies": {}}, {"cookies": CookieJar()}, {"session": requests.Session()}]
 )
 def test_a_login_is_needed(login: Any) -> None:
-    with pytest.raises(AuthenticationRequiredError, match="^OpenAssistant needs a login: "):
+    with pytest.raises(AuthenticationRequiredError, match="^OpenAssistant needs credentials. Give a token "):
         read_options(OpenAssistant, login)
 
 

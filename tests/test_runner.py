@@ -279,7 +279,7 @@ class TestUsage:
         code, out, err = run("x.py", cwd=tmp_path, to=("--to", "Bing"))
         assert code == 4 and err.startswith("g4f-legacy: Bing is gone itself, and cannot take calls: there are Echo, ")
         code, out, err = run("x.py", cwd=tmp_path, to=("--to", "H2o"))
-        assert code == 4 and err.endswith("give it a host with base_url= or G4F_LEGACY_H2O_URL\n")
+        assert code == 4 and err.endswith("Give it a server with --base-url or G4F_LEGACY_H2O_URL.\n")
 
     def test_help(self, tmp_path: Path) -> None:
         assert "-m MODULE" in run("--help", cwd=tmp_path, to=())[1]

@@ -7,9 +7,9 @@ no special token comes; the last ordinary one carries `generated_text` instead.
 from typing import Any, Dict, Iterator
 from uuid import uuid4
 
-from ..chat_ui import IS_OF_TODAY, conversation, page_of, recognising
-from ..document import field, said
-from ..errors import RequestFailedError, ResponseFormatError
+from ..chat_ui import conversation, hint_if, is_server_of_today, page_of
+from ..document import field, message_of, said
+from ..errors import Hint, RequestFailedError, ResponseFormatError
 from ..host import Host
 from ..params import describe
 from ..prompt import format_prompt
@@ -26,7 +26,6 @@ supports_stream = True
 needs_auth = False
 working = False
 
-_SIGNS_OF_TODAY = 'need to have an origin|^500 [^:]*: An error occurred$|got \'{"type":'
 _PARAMETERS = {
     "temperature": 0.4,
     "truncate": 2048,
@@ -43,7 +42,7 @@ def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> It
 
 
 def _converse(model: str, messages: list, kwargs: Dict[str, Any]) -> Iterator[str]:
-    with Host(__name__, kwargs) as host, recognising(_SIGNS_OF_TODAY, IS_OF_TODAY):
+    with Host(__name__, kwargs) as host, hint_if(is_server_of_today, Hint.USE_HUGGINGCHAT):
         host.log_in()
         model_id, prompt, parameters = host.model_id(model), format_prompt(messages), host.parameters
         options = {
@@ -60,7 +59,7 @@ def _converse(model: str, messages: list, kwargs: Dict[str, Any]) -> Iterator[st
         again = (lambda: _accept_terms(host, model_id)) if returning else None
         with conversation(host, {"model": model_id}, again) as (path, made):
             if "conversation" in made:
-                raise ResponseFormatError(f"the conversation is a tree of messages; {IS_OF_TODAY}")
+                raise ResponseFormatError("the conversation is a tree of messages", hint=Hint.USE_HUGGINGCHAT)
             with host.stream(path, json=body) as pieces:
                 yield from _tokens(Answer(documents(pieces), pieces.heard))
 
@@ -79,7 +78,9 @@ def _accept_terms(host: Host, model_id: str) -> None:
     if result.get("type") in ("error", "failure"):
         status = result.get("status")
         raise RequestFailedError(
-            f"the terms were not accepted: {said(result)}", status=status if isinstance(status, int) else 200
+            f"the terms were not accepted: {said(result)}",
+            status=status if isinstance(status, int) else 200,
+            detail=message_of(result),
         )
 
 

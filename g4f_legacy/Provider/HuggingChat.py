@@ -7,18 +7,9 @@ tokens are padded with NUL, the whole text comes once more at the end, and keepA
 import json
 from typing import Any, Dict, Iterator, List
 
-from ..chat_ui import (
-    IS_OF_2023,
-    answer_lines,
-    check_line,
-    conversation,
-    first_message,
-    page_of,
-    recognising,
-    rest_of_answer,
-)
+from .. import chat_ui
 from ..document import field, message_of
-from ..errors import GenerationError, RateLimitError, RequestFailedError
+from ..errors import GenerationError, Hint, RateLimitError, RequestFailedError
 from ..host import Host
 from ..listing import first_model
 from ..params import describe
@@ -41,15 +32,15 @@ def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> It
 
 
 def _converse(model: str, messages: list, kwargs: Dict[str, Any]) -> Iterator[str]:
-    with _open(kwargs) as host, recognising("got 'data:|welcome modal", IS_OF_2023):
+    with _open(kwargs) as host, chat_ui.hint_if(chat_ui.is_server_of_2023, Hint.USE_H2O):
         system, others = split_system(messages)
         question = {"is_retry": False, **host.parameters, "inputs": as_one_message(others)}
         begun = {
             "model": model or first_model(host, lambda: _listed(host)),
             **({"preprompt": system} if system else {}),
         }
-        with conversation(host, begun, lambda: _accept_terms(host)) as (path, made):
-            parent, may_be_older = first_message(host, path, made)
+        with chat_ui.conversation(host, begun, lambda: _accept_terms(host)) as (path, made):
+            parent, may_be_older = chat_ui.first_message(host, path, made)
             if parent:
                 question["id"] = parent
             yield from _ask(host, path, question, may_be_older)
@@ -58,12 +49,12 @@ def _converse(model: str, messages: list, kwargs: Dict[str, Any]) -> Iterator[st
 def _open(kwargs: Dict[str, Any]) -> Host:
     host = Host(__name__, kwargs)
     host.log_in("hf-chat")
-    host.headers.update(Origin="/".join(page_of(host).split("/", 3)[:3]), Referer=page_of(host))
+    host.headers.update(Origin="/".join(chat_ui.page_of(host).split("/", 3)[:3]), Referer=chat_ui.page_of(host))
     return host
 
 
 def _accept_terms(host: Host) -> None:
-    with recognising("^415 |^500 .*Internal Error|^expected ", IS_OF_2023):
+    with chat_ui.hint_if(chat_ui.refuses_json_settings, Hint.USE_H2O):
         host.post("/settings", json={"ethicsModalAccepted": True})
 
 
@@ -75,30 +66,35 @@ def _ask(host: Host, path: str, question: Dict[str, Any], may_be_older: bool) ->
         except RequestFailedError as error:
             if error.status != 500 or not may_be_older:
                 raise
-            signs, refusal = "^500 ", f"and as multipart: {error.args[0]}"
+            as_multipart = error
+        try:
+            yield from _answer(host, path, json=question)
+        except RequestFailedError as error:
+            if error.status == 500:
+                error.add_context(f"and as multipart: {as_multipart.args[0]}")
+            raise
     else:
-        signs, refusal = "^500 .*Internal Error", IS_OF_2023
-    with recognising(signs, refusal):
-        yield from _answer(host, path, json=question)
+        with chat_ui.hint_if(chat_ui.is_internal_error, Hint.USE_H2O):
+            yield from _answer(host, path, json=question)
 
 
 def _answer(host: Host, path: str, **question: Any) -> Iterator[str]:
     came: List[str] = []
     since_tool = 0
     with host.stream(path, patience=1, **question) as pieces:  # keepAlive is silence
-        answer = Answer(answer_lines(pieces), pieces.heard, check_line)
+        answer = Answer(chat_ui.answer_lines(pieces), pieces.heard, chat_ui.check_line)
         for line in answer:
             kind, text = line.get("type"), ""
             if kind == "stream":
                 text = field(line, str, "token").rstrip("\0")
             elif kind == "finalAnswer":
                 answer.is_whole = True
-                text = rest_of_answer(field(line, str, "text"), came, since_tool)
+                text = chat_ui.rest_of_answer(field(line, str, "text"), came, since_tool)
             elif kind == "tool":
                 since_tool = len(came)
             elif kind == "status" and line.get("status") == "error":
                 failed = RateLimitError if line.get("statusCode") == 429 else GenerationError
-                raise failed(message_of(line) or "an error without a message")
+                raise failed(message_of(line) or "an error without a message", detail=message_of(line))
             if text:
                 came.append(text)
                 yield text

@@ -84,18 +84,18 @@ def _below_v1_too(host: Host, ask: Callable[[], Iterator[str]]) -> Iterator[str]
             yield token
         return
     except ProviderError as error:
-        is_no_path = error.status in (404, 405) or "Unexpected endpoint" in error.args[0]  # LM Studio, with a 200
+        is_no_path = error.status in (404, 405) or "Unexpected endpoint" in error.detail  # LM Studio, with a 200
         if came or "/v1" in urlsplit(host.base_url).path or not is_no_path:
             raise
-        first = error.args[0]
+        first = error
     given = host.base_url
     host.base_url += "/v1"
     log.info("OpenAI: nothing is there; trying %s", host.base_url)
     try:
         yield from ask()
     except RequestFailedError as error:
-        if error.status == 404 and error.args[0] != first:
-            error.explain(f"without /v1: {first}")
+        if error.status == 404 and error.detail != first.detail:
+            error.add_context(f"without /v1: {first.args[0]}")
         host.base_url = given
         raise
 

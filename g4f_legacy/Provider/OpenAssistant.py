@@ -63,7 +63,6 @@ def _open(kwargs: Dict[str, Any]) -> Host:
 
 
 def _answer(host: Host, message: Dict[str, str]) -> Iterator[str]:
-    """The tokens of the events, then what they lack of the message's whole text."""
     came: List[str] = []
     try:
         with host.stream("/api/chat/events", params=message, retries=0) as pieces:
@@ -91,7 +90,8 @@ def _tokens(events: Iterable[Dict[str, Any]], heard: Callable[[], None], came: L
         elif kind == "message" and optional(field(event, dict, "message"), str, "state") in ("", "complete"):
             return field(event, str, "message", "content")
         elif kind in ("message", "error"):
-            raise GenerationError(message_of(event) or f"an error without a message: {excerpt(event)}")
+            detail = message_of(event)
+            raise GenerationError(detail or f"an error without a message: {excerpt(event)}", detail=detail)
         elif kind == "pending" and place != last_place and type(place) is type(size := event.get("queue_size")) is int:
             log.info("OpenAssistant: position %.20s of %.20s in the queue", place, size)
     raise StreamInterruptedError("the events ended without the message")

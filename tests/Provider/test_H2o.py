@@ -12,6 +12,7 @@ from replay import RECORDED_AT, RECORDINGS, Replay, exchange, load, recorded
 from g4f_legacy.errors import (
     AuthenticationError,
     GenerationError,
+    Hint,
     ProviderError,
     RateLimitError,
     RequestFailedError,
@@ -42,7 +43,7 @@ OUTCOMES: Dict[str, Tuple[List[str], Any, str]] = {
     "unknown_model": (
         [],
         RequestFailedError,
-        "500 Internal Server Error: Internal Error; does the host list the model 'h2oai/unknown'?",
+        "500 Internal Server Error: Internal Error",
     ),
     "no_cookie": ([], RequestFailedError, "405 Method Not Allowed: You need to accept the welcome modal first"),
     "no_referer": ([], AuthenticationError, "403 Forbidden: 'Non-JSON form requests need to have a referer'"),
@@ -111,6 +112,7 @@ def test_recording(name: str, play: Any) -> None:
     if error:
         assert error.args == (message,)
         assert str(error).startswith(f"H2o: {message.rstrip('.')} ({replay.url}/")
+        assert (error.hint is Hint.CHECK_MODEL) == (name == "unknown_model")
         assert error.provider == "H2o" and error.response is not None
     assert_sent(replay, [recorded(one) for one in exchanges], name)
 

@@ -375,6 +375,7 @@ class TestAddress:
 
     @pytest.mark.parametrize("suffix", ["", "/", "/chat/completions"])
     @pytest.mark.parametrize("stream", [True, False])
+    @pytest.mark.usefixtures("any_wording")
     def test_v1_is_tried_once_where_it_is_not(self, stream: bool, suffix: str, play: Any) -> None:
         refusal = load("openai/bad_path")
         whole = load("openai/stream" if stream else "openai/plain")
@@ -389,6 +390,7 @@ class TestAddress:
         assert len(replay.sent) == 1
 
     @pytest.mark.parametrize("framing", [{"content_type": "application/json", "content_length": "?"}, {}])
+    @pytest.mark.usefixtures("any_wording")
     def test_lm_studio_has_no_404(self, framing: Any, play: Any) -> None:
         said = json.dumps({"error": "Unexpected endpoint or method. (POST /chat/completions)"})
         replay = play(
@@ -452,9 +454,9 @@ class TestLogin:
     def test_openai_itself_needs_a_key(self) -> None:
         with pytest.raises(AuthenticationRequiredError) as raised:
             list(OpenAI._create_completion("gpt-4", HELLO, True))
-        assert raised.value.args == (
-            "OpenAI needs a login: give a token or cookie text as auth=, or cookies=, "
-            "or set G4F_LEGACY_OPENAI_AUTH or OPENAI_API_KEY; a host of your own (base_url=) may need none",
+        assert str(raised.value) == (
+            "OpenAI needs credentials. Give a token or cookie text with auth=, or cookies with cookies=, "
+            "or set G4F_LEGACY_OPENAI_AUTH or OPENAI_API_KEY. Your own server, given with base_url=, may need none."
         )
 
     @pytest.mark.parametrize("host", ["https://api.openai.com", "https://api.openai.com/v1/", "https://API.openai.com"])

@@ -222,8 +222,8 @@ class TestLogin:
         with pytest.raises(AuthenticationRequiredError) as raised:
             ask("http://127.0.0.1:1", auth=None)
         assert str(raised.value) == (
-            "OpenAssistant needs a login: give a token or cookie text as auth=, or cookies=, "
-            "or set G4F_LEGACY_OPENASSISTANT_AUTH"
+            "OpenAssistant needs credentials. Give a token or cookie text with auth=, or cookies with cookies=, "
+            "or set G4F_LEGACY_OPENASSISTANT_AUTH."
         )
 
 
