@@ -1,8 +1,8 @@
 """``python -m benchmarks``: measures everything, prints tables, and writes ``results.json`` and ``results.svg``."""
 
 import argparse
-import sys
 from pathlib import Path
+import sys
 from typing import List, Optional
 
 from . import report

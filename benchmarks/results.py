@@ -1,13 +1,13 @@
 """What was measured: rows of figures with their reach, and the CPU time of each contender."""
 
+from datetime import datetime, timezone
 import json
 import os
+from pathlib import Path
 import platform
 import re
-import sys
-from datetime import datetime, timezone
-from pathlib import Path
 from statistics import median
+import sys
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from .contenders import PACKAGES

@@ -4,15 +4,17 @@ Everything is prepared and sent in large pieces, so that it is never what a meas
 the path says how to answer; see `wire.Case`. ``/counts/NAME`` tells what came for the cases of that name.
 """
 
+from collections import Counter
+from contextlib import contextmanager, suppress
 import json
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections import Counter
-from contextlib import contextmanager, suppress
-from typing import Any, Counter as Counts, Iterator, NamedTuple, Optional
+from typing import Any
+from typing import Counter as Counts
+from typing import Iterator, NamedTuple, Optional
 
 from .process import ROOT, command, environment
 from .wire import STAMP, Body, Case, body, case_of

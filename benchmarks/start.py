@@ -1,12 +1,12 @@
 """How long it takes to begin: an import, and a whole process."""
 
+from functools import partial
+from pathlib import Path
+from statistics import median
 import subprocess
 import sys
 import sysconfig
 import time
-from functools import partial
-from pathlib import Path
-from statistics import median
 from typing import Callable, Iterator
 
 from .process import ROOT, Failed, environment

@@ -1,13 +1,13 @@
 """What is done in a process of its own, by name: everything here gives something that can be written as JSON."""
 
+from contextlib import contextmanager
 import json
+from pathlib import Path
+from statistics import median
 import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
-from pathlib import Path
-from statistics import median
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 from urllib.request import urlopen
 

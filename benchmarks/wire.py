@@ -1,7 +1,7 @@
 """What the scripted server says: the events of real servers, as the recordings in ``tests/recordings`` have them."""
 
-import json
 from functools import lru_cache
+import json
 from typing import List, NamedTuple, Tuple
 
 WORDS = (" The", " quick", " brown", " fox", " jumps", " over", " the", " lazy", " dog", " — 你好")

@@ -2,15 +2,17 @@
 
 import sys
 
-import g4f_legacy  # its names are imported when they are used
+from ._version import __version__
 
 
 def main() -> int:
-    """Runs the command line, and returns its exit code: that of `cli.main`."""
-    if sys.argv[1:] == ["--version"]:  # which people wait for: importing the parser takes longer than all the rest
-        print("g4f-legacy", g4f_legacy.__version__)
+    """Run the command line and return its exit code, that of `cli.main.main`."""
+    if sys.argv[1:] == ["--version"]:  # scripts and people wait for it; importing argparse takes longer than the rest
+        print("g4f-legacy", __version__)
         return 0
-    return int(g4f_legacy.cli.main())
+    from .cli.main import main
+
+    return main()
 
 
 if __name__ == "__main__":

@@ -1,191 +1,214 @@
 """`ChatCompletion`: chooses a provider, checks the call, and joins or hands on the tokens."""
 
+from collections.abc import Coroutine, Generator, Mapping, Sequence
+from importlib import import_module
 from types import ModuleType
-from typing import Any, Coroutine, Dict, Generator, Literal, Mapping, Optional, Sequence, Tuple, Union, overload
+from typing import Any, Literal, overload
 
-import g4f_legacy
-
-from . import debug, models, redirects, registry
-from .aio import AsyncCompletion
+from . import debug, registry
+from .availability import is_unavailable
+from .compat import redirects
+from .compat.redirects import Call, call_target, current_target, forwarded_options, route
+from .concurrency.async_stream import AsyncStream
 from .errors import Hint, ModelNotFoundError, StreamNotSupportedError
-from .models import Model
+from .models import Model, find_model, model_name
 from .options import is_configured, read_options
+from .parsing.event_stream import join_tokens
 from .prompt import check_messages
-from .redirects import Call, current, is_gone, passed_on, route, to_target
-from .stream import join
 
 Tokens = Generator[str, None, None]
 
-# What scripts of 2023 told the old package, and no host.
-_OF_2023 = ("ignored", "ignore_working", "ignore_stream", "ignore_stream_and_auth", "patch_provider", "active_server")
+# The public root: scripts of 2023 set its switch `g4f.logging`.
+_g4f = import_module(__name__.partition(".")[0])
+
+# Keyword arguments that scripts of 2023 meant for the old package, not for a server.
+_IGNORED_KWARGS = {
+    *("ignored", "ignore_working", "ignore_stream", "ignore_stream_and_auth", "patch_provider", "active_server"),
+}
 
 
 class ChatCompletion:
-    """One answer of a model to a conversation."""
+    """One completion of a conversation."""
 
     @overload
     @staticmethod
     def create(
-        model: Union[str, Model, None],
+        model: str | Model | None,
         messages: Sequence[Mapping[str, Any]],
         provider: Any = None,
         stream: Literal[False] = False,
-        auth: Optional[Union[str, bool]] = None,
+        auth: str | bool | None = None,
         **kwargs: Any,
     ) -> str: ...
 
     @overload
     @staticmethod
     def create(
-        model: Union[str, Model, None],
+        model: str | Model | None,
         messages: Sequence[Mapping[str, Any]],
         provider: Any = None,
         *,
         stream: Literal[True],
-        auth: Optional[Union[str, bool]] = None,
+        auth: str | bool | None = None,
         **kwargs: Any,
     ) -> Tokens: ...
 
     @overload
     @staticmethod
     def create(
-        model: Union[str, Model, None],
+        model: str | Model | None,
         messages: Sequence[Mapping[str, Any]],
         provider: Any,
         stream: bool,
-        auth: Optional[Union[str, bool]] = None,
+        auth: str | bool | None = None,
         **kwargs: Any,
-    ) -> Union[str, Tokens]: ...
+    ) -> str | Tokens: ...
 
     @staticmethod
     def create(
-        model: Union[str, Model, None],
+        model: str | Model | None,
         messages: Sequence[Mapping[str, Any]],
         provider: Any = None,
         stream: bool = False,
-        auth: Optional[Union[str, bool]] = None,
+        auth: str | bool | None = None,
         **kwargs: Any,
-    ) -> Union[str, Tokens]:
-        """Asks a provider.
+    ) -> str | Tokens:
+        """Complete a conversation.
 
         Args:
-            model: a short name (``"falcon-40b"``), what the host calls it, a `Model`, or a list of them, of which the
-                first is meant; an empty one is the provider's first.
+            model: a short name (``"falcon-40b"``), a model id, a `Model`, or a list of them, of which the first counts;
+                an empty one is the provider's first.
             messages: mappings with ``role`` and ``content``.
-            provider: a provider module or its name; without one the model's own of 2023 where it can be asked, the
-                redirect's target, or one that lists the model. Calls to a provider that is gone go to the target, too.
-            stream: whether to hand on the tokens as they come.
-            auth: a token or cookie text; True, False and None mean what is configured.
+            provider: a provider module or its name. Without one: the model's own of 2023 where it can be called, else
+                the redirect target, else one that lists the model. Calls to an unavailable provider go to the target.
+            stream: whether to return the tokens as they arrive.
+            auth: a token or cookie text; True, False and None mean the configured one.
             kwargs: options (``base_url``, ``cookies``, ``headers``, ``proxy``, ``timeout``, ``retries``, ``verify``,
-                ``session``); anything else is a generation parameter for the host.
+                ``session``); anything else is a generation parameter for the server.
 
         Returns:
-            The whole text, or with ``stream=True`` a generator of its tokens. The generator sends nothing before its
-            first token is asked for.
+            The complete text, or with ``stream=True`` a generator of its tokens, which sends nothing before its first
+            token is asked for.
 
         Raises:
-            TypeError, ValueError: something in the call is wrong.
-            ProviderNotFoundError, ProviderNotWorkingError, ModelNotFoundError, StreamNotSupportedError,
-                AuthenticationRequiredError: at the call.
-            ProviderError: from the host; at the first token or later with ``stream=True``. It keeps what had come as
-                its ``partial`` otherwise.
+            TypeError, ValueError: an argument is wrong.
+            ProviderNotFoundError: no provider has that name.
+            ProviderNotWorkingError: the provider is unavailable, and there is no redirect target.
+            ModelNotFoundError: no provider is named, and none lists the model.
+            StreamNotSupportedError: the provider cannot stream.
+            AuthenticationRequiredError: credentials are missing.
+            ProviderError: the server failed; with ``stream=True`` at the first token or later, otherwise with the text
+                received so far as ``partial``.
         """
         tokens = _start(model, messages, provider, stream, auth, kwargs)
-        return tokens if stream else join(tokens)
+        return tokens if stream else join_tokens(tokens)
 
     @staticmethod
     def create_async(
-        model: Union[str, Model, None],
+        model: str | Model | None,
         messages: Sequence[Mapping[str, Any]],
         provider: Any = None,
         stream: bool = False,
-        auth: Optional[Union[str, bool]] = None,
+        auth: str | bool | None = None,
         **kwargs: Any,
-    ) -> Union[Coroutine[Any, Any, str], AsyncCompletion]:
-        """As `create`, for asynchronous code: a coroutine, or with ``stream=True`` an `AsyncCompletion`."""
-        completion = AsyncCompletion(_start(model, messages, provider, stream, auth, kwargs))
+    ) -> Coroutine[Any, Any, str] | AsyncStream:
+        """Do what `create` does for asynchronous code: return a coroutine, or with ``stream=True`` an `AsyncStream`."""
+        completion = AsyncStream(_start(model, messages, provider, stream, auth, kwargs))
         return completion if stream else completion.text()
 
 
 class Completion:
-    """One answer of a model to a prompt."""
+    """One completion of a prompt."""
 
     @staticmethod
-    def create(
-        model: Any, prompt: str, provider: Any = None, stream: bool = False, **kwargs: Any
-    ) -> Union[str, Tokens]:
-        """As `ChatCompletion.create`, for a text in the place of messages."""
+    def create(model: Any, prompt: str, provider: Any = None, stream: bool = False, **kwargs: Any) -> str | Tokens:
+        """Do what `ChatCompletion.create` does, for a text instead of messages."""
         return ChatCompletion.create(model, [{"role": "user", "content": prompt}], provider, stream, **kwargs)
 
 
 def get_model_and_provider(
     model: Any, provider: Any = None, stream: bool = False, ignored: Any = None, **kwargs: Any
-) -> Tuple[str, Any]:
-    """What `ChatCompletion.create` would ask, and whom.
+) -> tuple[str, Any]:
+    """Return the model and the provider that `ChatCompletion.create` would call.
 
     Raises:
-        ProviderNotFoundError, ProviderNotWorkingError, ModelNotFoundError, StreamNotSupportedError, TypeError: nobody.
+        ProviderNotFoundError, ProviderNotWorkingError, ModelNotFoundError, StreamNotSupportedError, TypeError: as
+            `ChatCompletion.create`.
     """
-    call = _choose(provider, model, kwargs)
-    if stream and not call.provider.supports_stream:
-        raise StreamNotSupportedError(f"{_short(call.provider)} cannot stream: leave out stream=True")
+    call = _resolve(provider, model, kwargs)
+    _check_stream(call.provider, stream)
     return call.model, call.provider
 
 
 def _start(
     model: Any, messages: Sequence[Mapping[str, Any]], provider: Any, stream: bool, auth: Any, kwargs: Any
 ) -> Tokens:
-    given = {name: value for name, value in kwargs.items() if name not in _OF_2023}
+    options = {name: value for name, value in kwargs.items() if name not in _IGNORED_KWARGS}
     if auth is not None:
-        given["auth"] = auth
-    module, name, options = _choose(provider, model, given)
-    if stream and not module.supports_stream:
-        raise StreamNotSupportedError(f"{_short(module)} cannot stream: leave out stream=True")
+        options["auth"] = auth
+    module, name, options = _resolve(provider, model, options)
+    _check_stream(module, stream)
     check_messages(messages)
     if isinstance(module, ModuleType):
         read_options(module, options)
-    if debug.logging or g4f_legacy.logging:
-        print(f"Using {_short(module)} provider")
-    # The caller may go on changing the list before the first token is asked for.
-    complete = getattr(module, "_create_completion", None) or module.create_completion
-    tokens: Tokens = complete(name, [dict(message) for message in messages], stream, **options)
+    if debug.logging or _g4f.logging:
+        print(f"Using {_provider_name(module)} provider")
+    create = getattr(module, "_create_completion", None) or module.create_completion
+    # Copied because the caller may change the list before the first token is asked for.
+    tokens: Tokens = create(name, [dict(message) for message in messages], stream, **options)
     return tokens
 
 
-def _choose(provider: Any, model: Any, options: Dict[str, Any]) -> Call:
-    name = models.name_of(model)
-    if isinstance(provider, str) and provider:
+def _check_stream(provider: Any, stream: bool) -> None:
+    if stream and not provider.supports_stream:
+        raise StreamNotSupportedError(f"{_provider_name(provider)} cannot stream: leave out stream=True")
+
+
+def _resolve(provider: Any, model: Any, options: dict[str, Any]) -> Call:
+    """Decide which provider is called, with which model and options."""
+    if provider:
+        return _resolve_named(provider, model_name(model), options)
+    name = model_name(model)
+    known = model if isinstance(model, Model) else find_model(name)
+    best = known and known.best_provider
+    if isinstance(best, str):
+        best = registry.get(best)
+    return _resolve_by_model(known, best, name, options) or _resolve_redirect(known, best, name, options)
+
+
+def _resolve_named(provider: Any, name: str, options: dict[str, Any]) -> Call:
+    if isinstance(provider, str):
         provider = registry.get(provider)
     if hasattr(provider, "_create_completion"):
-        registry.check(provider)
+        registry.check_provider(provider)
         return route(provider, name, options)
     if hasattr(provider, "create_completion"):  # a class of the script's own
         return Call(provider, name, options)
-    if provider:
-        kind = (
-            f"the class {provider.__name__}, which has none" if isinstance(provider, type) else type(provider).__name__
-        )
-        raise TypeError(f"provider must be a provider module, its name, or have create_completion, not {kind}")
-    known = model if isinstance(model, Model) else models.find(name)
-    routed = getattr(known, "best_provider", None)
-    if isinstance(routed, str):
-        routed = registry.get(routed)
-    if routed and not is_gone(routed, options):
-        return Call(routed, name, options)
-    if not current():
-        for module in registry.all().values():
-            if name in (*module.models, *module.models.values()) and _can_be_asked(module, options):
-                # A script of 2023 means another service by its logins and options.
-                return Call(module, name, passed_on(options) if known else options)
-        if known is None and redirects.when_missing is None:
-            raise ModelNotFoundError(f"no provider lists the model {name!r}", hint=Hint.NAME_PROVIDER)
-    return to_target(_short(routed) if routed else f"The provider of {name or 'the default model'}", options)
+    is_class = isinstance(provider, type)
+    given = f"the class {provider.__name__}, which has none" if is_class else type(provider).__name__
+    raise TypeError(f"provider must be a provider module, its name, or have create_completion, not {given}")
 
 
-def _can_be_asked(module: Any, options: Dict[str, Any]) -> bool:
-    """Whether a provider is meant by a call that does not name it."""
-    return not is_gone(module, options) and (not module.needs_auth or is_configured(module))
+def _resolve_by_model(known: Model | None, best: Any, name: str, options: dict[str, Any]) -> Call | None:
+    """Find the model's own provider of 2023, or one that lists the model; None where the call has to be redirected."""
+    if best and not is_unavailable(best, options):
+        return Call(best, name, options)
+    if current_target():
+        return None
+    for module in registry.all().values():
+        lists_model = name in (*module.models, *module.models.values())
+        needs_configuration = module.needs_auth and not is_configured(module)
+        if lists_model and not needs_configuration and not is_unavailable(module, options):
+            # The options of a call that names a model of 2023 are meant for another service.
+            return Call(module, name, forwarded_options(options) if known else options)
+    return None
 
 
-def _short(provider: Any) -> str:
+def _resolve_redirect(known: Model | None, best: Any, name: str, options: dict[str, Any]) -> Call:
+    if known is None and not current_target() and redirects.on_missing_target is None:
+        raise ModelNotFoundError(f"no provider lists the model {name!r}", hint=Hint.NAME_PROVIDER)
+    return call_target(_provider_name(best) if best else f"The provider of {name or 'the default model'}", options)
+
+
+def _provider_name(provider: Any) -> str:
     return str(provider.__name__).rpartition(".")[2]

@@ -23,19 +23,19 @@ from typing import Any, Callable, Dict, Optional, Sequence
 
 from requests.exceptions import RequestException
 
-LONGEST_CAUSE = 500
+MAX_CAUSE_LENGTH = 500
 """How much of another library's error is told, in characters."""
 
 MAX_BODY = 1000
 """How much of an unexpected response an error keeps, in characters."""
 
 
-def variable(provider: str, option: str) -> str:
+def env_variable(provider: str, option: str) -> str:
     """The environment variable that configures an option of a provider: ``G4F_LEGACY_H2O_URL``."""
     return f"G4F_LEGACY_{provider.upper()}_{option}"
 
 
-def innermost(error: BaseException) -> BaseException:
+def root_cause(error: BaseException) -> BaseException:
     """What an error of ours, of requests or of urllib3 goes back to: each wraps the next in a way of its own."""
     while True:
         inner = getattr(error, "reason", None)
@@ -46,14 +46,14 @@ def innermost(error: BaseException) -> BaseException:
         error = inner
 
 
-def cause_of(error: BaseException) -> str:
+def describe_cause(error: BaseException) -> str:
     """The innermost reason of an error, without the addresses that requests and urllib3 write around it.
 
     It is one short line: a host whose answer is no HTTP is quoted there, as long as it likes.
     """
-    inner = innermost(error)
+    inner = root_cause(error)
     text = getattr(inner, "strerror", None) or str(inner) or type(inner).__name__
-    return "".join(filter(str.isprintable, " ".join(text.split())))[:LONGEST_CAUSE]
+    return "".join(filter(str.isprintable, " ".join(text.split())))[:MAX_CAUSE_LENGTH]
 
 
 class Hint(Enum):
@@ -131,8 +131,8 @@ class G4fError(Exception):
     def _facts(self) -> Dict[str, Any]:
         """The facts that the templates of hints name."""
         name = self.provider or "<PROVIDER>"
-        variables = self.auth_variables or [variable(name, "AUTH")]
-        return {"auth_variables": " or ".join(variables), "url_variable": variable(name, "URL")}
+        variables = self.auth_variables or [env_variable(name, "AUTH")]
+        return {"auth_variables": " or ".join(variables), "url_variable": env_variable(name, "URL")}
 
     def __str__(self) -> str:
         return self.describe()

@@ -1,35 +1,36 @@
-"""Models as objects, the way scripts of 2023 name them: ``models.gpt_4``, ``Model.gpt_4``, ``ModelUtils.convert``."""
+"""Models as objects, as scripts of 2023 name them: ``models.gpt_4``, ``Model.gpt_4``, ``ModelUtils.convert``."""
 
-import json
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
-from typing import Any, Dict, List, Optional
+from importlib.resources import files
+import json
+from typing import Any
 
-import g4f_legacy  # its names are imported when they are used
+from . import registry
 
 
 @lru_cache(maxsize=None)
-def _facts() -> Dict[str, Dict[str, Any]]:
-    facts: Dict[str, Dict[str, Any]] = json.loads(Path(__file__).with_name("models_2023.json").read_text("utf-8"))
+def _load_facts() -> dict[str, dict[str, Any]]:
+    path = files(__package__).joinpath("compat", "models_2023.json")
+    facts: dict[str, dict[str, Any]] = json.loads(path.read_bytes())
     return facts
 
 
-class _Attributes(type):
+class _ModelAttributes(type):
     def __getattr__(cls, name: str) -> Any:
-        if name in _facts():
-            return _get(name)
+        if name in _load_facts():
+            return _get_model(name)
         raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
 
 
 @dataclass(unsafe_hash=True)
-class Model(metaclass=_Attributes):
+class Model(metaclass=_ModelAttributes):
     """A model by name. Those of 2023 are attributes of the class, such as ``Model.gpt_4``.
 
     Attributes:
-        name: the short name, or what the host calls it.
+        name: the short name or the model id.
         base_provider: who made it.
-        best_provider: the provider that is asked when a call names none: a module or a name.
+        best_provider: the provider that is called when a call names none: a module or a name.
     """
 
     name: str
@@ -39,17 +40,17 @@ class Model(metaclass=_Attributes):
 
 class _Convert(type):
     @property
-    def convert(cls) -> Dict[str, Model]:
-        """The models by the names that scripts have for them."""
-        return {name: _get(attribute) for attribute, facts in _facts().items() for name in facts["convert"]}
+    def convert(cls) -> dict[str, Model]:
+        """The models of 2023 by the names that scripts use for them."""
+        return {name: _get_model(attribute) for attribute, facts in _load_facts().items() for name in facts["convert"]}
 
 
 class ModelUtils(metaclass=_Convert):
-    """``ModelUtils.convert`` has the models of 2023 by name."""
+    """Maps names to the models of 2023, as ``ModelUtils.convert``."""
 
 
-def name_of(model: Any) -> str:
-    """The name of a model, however scripts say it: as a text, a `Model`, a provider's list of models, or nothing.
+def model_name(model: Any) -> str:
+    """Return the name of a model, however scripts give it: as a name, a `Model`, a provider's list of models, or None.
 
     Raises:
         TypeError: it is something else.
@@ -62,28 +63,28 @@ def name_of(model: Any) -> str:
     return name
 
 
-def find(name: str) -> Optional[Model]:
-    """The model of 2023 that a name, a model id or nothing stands for; None where there is none."""
-    for attribute, facts in _facts().items():
+def find_model(name: str) -> Model | None:
+    """Return the model of 2023 with that name or model id, the default one for an empty name; None if there is none."""
+    for attribute, facts in _load_facts().items():
         if name in facts["names"] or name in facts["convert"]:
-            return _get(attribute)
+            return _get_model(attribute)
     return None
 
 
 @lru_cache(maxsize=None)
-def _get(attribute: str) -> Model:
-    facts = _facts()[attribute]
-    provider = facts["provider"] and g4f_legacy.registry.get(facts["provider"])
+def _get_model(attribute: str) -> Model:
+    facts = _load_facts()[attribute]
+    provider = facts["provider"] and registry.get(facts["provider"])
     return Model(facts["names"][0], facts["base_provider"], provider)
 
 
 def __getattr__(name: str) -> Any:
-    if name in _facts():
-        return _get(name)
+    if name in _load_facts():
+        return _get_model(name)
     if name == "__all__":
         return __dir__()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __dir__() -> List[str]:
-    return ["Model", "ModelUtils", *_facts()]
+def __dir__() -> list[str]:
+    return ["Model", "ModelUtils", *_load_facts()]

@@ -4,30 +4,39 @@ Whatever else is in ``kwargs`` is a generation parameter and goes to the host as
 for options that can hold a secret do not show its value.
 """
 
-import json
-import os
-import re
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar
 from importlib.util import find_spec
+import json
 from numbers import Real
+import os
+import re
 from types import ModuleType
 from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 from urllib.parse import SplitResult, unquote, urlsplit
-from urllib.request import getproxies
 
 import requests
 
-from .errors import AuthenticationRequiredError, Hint, variable
-from .hiding import login_in, login_of, secret_headers
+from .errors import AuthenticationRequiredError, Hint, env_variable
 
-TIMEOUT = (10.0, 120.0)
+DEFAULT_TIMEOUT = (10.0, 120.0)
 """Seconds to wait for a connection, and for the next byte of an answer."""
 
-RETRIES = 2
+DEFAULT_RETRIES = 2
 """How often a request is tried again before the first byte of its answer."""
 
-NAMES = ("base_url", "auth", "access_token", "cookies", "headers", "proxy", "timeout", "retries", "verify", "session")
+OPTION_NAMES = (
+    "base_url",
+    "auth",
+    "access_token",
+    "cookies",
+    "headers",
+    "proxy",
+    "timeout",
+    "retries",
+    "verify",
+    "session",
+)
 """The options of a call."""
 
 _LONGEST_TIMEOUT = 2_000_000.0  # sockets take less than 2**31 milliseconds
@@ -52,33 +61,12 @@ class Options:
     session: Optional[requests.Session]
     parameters: Dict[str, Any]
 
-    @property
-    def secrets(self) -> List[str]:
-        """What must not be shown: logins, cookies, passwords, and headers that may be one of these."""
-        proxies = [self.proxy, *getproxies().values()]
-        jars: List[Any] = [] if isinstance(self.cookies, dict) else [self.cookies]
-        cookies = [*self.cookies.values()] if isinstance(self.cookies, dict) else []
-        headers: List[Mapping[str, Any]] = [self.headers]
-        logins = [self.basic_auth]
-        if self.session is not None:
-            proxies += self.session.proxies.values()
-            jars.append(self.session.cookies)
-            headers.append(self.session.headers)
-            logins.append(login_of(self.session.auth))
-        logins += [login_in(proxy) for proxy in proxies]
-        cookies += [cookie.value for jar in jars for cookie in jar]
-        passwords = [
-            text for user, password in filter(None, logins) for text in (password or user, f"{user}:{password}")
-        ]
-        sent = [value for one in headers for value in secret_headers(one)]
-        return [text for text in (self.auth, *cookies, *passwords, *sent) if text]
 
-
-def variables(provider: ModuleType, option: str) -> List[str]:
+def env_variables(provider: ModuleType, option: str) -> List[str]:
     """The environment variables for ``"URL"`` or ``"AUTH"``, the first one first: this package's, then those that the
     provider's own users have set already."""
     name = provider.__name__.rpartition(".")[2]
-    return [variable(name, option), *getattr(provider, f"_{option}_VARIABLES", ())]
+    return [env_variable(name, option), *getattr(provider, f"_{option}_VARIABLES", ())]
 
 
 def is_configured(provider: ModuleType) -> bool:
@@ -123,13 +111,13 @@ def read_options(provider: ModuleType, kwargs: Mapping[str, Any]) -> Options:
         session=_session(given.pop("session", None)),
         parameters=_parameters(given),
     )
-    if _needs_login(provider, base_url) and not has_login(options):
+    if _needs_login(provider, base_url) and not has_credentials(options):
         everywhere = getattr(provider, "_NEEDS_AUTH_EVERYWHERE", True)
         name = provider.__name__.rpartition(".")[2]
         raise AuthenticationRequiredError(
             f"{name} needs credentials",
             provider=name,
-            auth_variables=variables(provider, "AUTH"),
+            auth_variables=env_variables(provider, "AUTH"),
             hint=Hint.GIVE_CREDENTIALS if everywhere else Hint.GIVE_CREDENTIALS_OR_SERVER,
         )
     return options
@@ -142,7 +130,7 @@ def _needs_login(provider: ModuleType, base_url: str) -> bool:
 
 def _configured(provider: ModuleType, option: str) -> Tuple[str, str]:
     """The variable that is set for an option, and its text; an empty one where none is set."""
-    names = variables(provider, option)
+    names = env_variables(provider, option)
     name = next((name for name in names if os.environ.get(name, "").strip()), names[0])
     return name, os.environ.get(name, "").strip()
 
@@ -233,7 +221,7 @@ def _proxy(value: Any) -> Optional[str]:
 
 def _timeout(value: Any) -> Tuple[float, float]:
     if value is None:
-        return TIMEOUT
+        return DEFAULT_TIMEOUT
     both = value if isinstance(value, (tuple, list)) else (value, value)
     if len(both) != 2 or not all(isinstance(seconds, Real) and not isinstance(seconds, bool) for seconds in both):
         raise TypeError(f"timeout must be seconds, or (connect, silence) in seconds, not {value!r}")
@@ -245,7 +233,7 @@ def _timeout(value: Any) -> Tuple[float, float]:
 
 def _retries(value: Any) -> int:
     if value is None:
-        return RETRIES
+        return DEFAULT_RETRIES
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"retries must be a whole number, not {value!r}")
     if value < 0:
@@ -280,7 +268,7 @@ def _parameters(given: Dict[str, Any]) -> Dict[str, Any]:
     return given
 
 
-def has_login(options: Options) -> bool:
+def has_credentials(options: Options) -> bool:
     """Whether a login of any kind is given: auth, cookies, a header, or what the session has."""
     session = options.session
     headers = {name.lower() for name in (*options.headers, *(session.headers if session else ()))}

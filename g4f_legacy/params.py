@@ -4,7 +4,7 @@ import inspect
 from typing import Any, Callable, get_type_hints
 
 
-def describe(module_name: str, completion: Callable[..., Any]) -> str:
+def format_params(module_name: str, completion: Callable[..., Any]) -> str:
     """Writes what a provider takes, in the format of June 2023.
 
     Args:

@@ -1,114 +1,109 @@
-"""Which providers there are: the modules in `Provider`, those that other distributions offer, and the stand-ins for
-those of 2023 that are gone.
+"""The providers: the modules in `Provider`, and those of other distributions.
 
 No list is kept by hand. A distribution offers a provider by an entry point of the group ``g4f_legacy.providers`` whose
 name is the provider's and whose value is the module.
 """
 
-import logging
-import pkgutil
-import sys
+from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
-from types import ModuleType
-from typing import Any, Dict, List, Optional
+import logging
+import pkgutil
+from typing import Any
 
-from . import stand_ins
+from . import Provider
+from .availability import is_unavailable
 from .errors import ProviderNotFoundError
-from .provider_module import ProviderModule
-from .redirects import is_gone
 
 ENTRY_POINTS = "g4f_legacy.providers"
 
-log = logging.getLogger("g4f_legacy")
+log = logging.getLogger(__name__)
+
+_CONTRACT = ("__name__", "url", "model", "models", "supports_stream", "needs_auth", "working", "_create_completion")
 
 
-def names() -> List[str]:
-    """The names of all live providers, in alphabetical order. Imports none of them."""
-    return sorted({*_built_in(), *_offered()})
+def names() -> list[str]:
+    """Return the names of all providers in alphabetical order, placeholders left out. Nothing is imported."""
+    return sorted({*_builtin_names(), *_entry_points()})
 
 
-def get(name: str) -> ProviderModule:
-    """The provider of that name: imported, or a stand-in.
+def get(name: str) -> Any:
+    """Import a provider, or return the placeholder of that name.
 
     Raises:
-        ProviderNotFoundError: there is none; the error names the nearest.
-        ImportError, TypeError: a provider of another distribution cannot be imported, or is none.
+        ProviderNotFoundError: no provider has that name; the error suggests the nearest.
+        ImportError: a provider of another distribution cannot be imported.
+        TypeError: a provider of another distribution lacks an attribute.
     """
-    if name in _built_in():
-        module = import_module(f"{__package__}.Provider.{name}")
-    elif name in _offered():
-        module = _offered()[name].load()
-    elif name in stand_ins.names():
-        return stand_ins.get(name)
-    else:
-        known = [*names(), *stand_ins.names()]
-        nearest = get_close_matches(name.lower(), [known_name.lower() for known_name in known], n=1)
-        guess = next((f"did you mean {known_name}? " for known_name in known if [known_name.lower()] == nearest), "")
-        raise ProviderNotFoundError(f"there is no provider {name!r}: {guess}There are {', '.join(names())}.")
-    return adopt(module)
+    path = f"{Provider.__name__}.{name}"
+    if name in _entry_points() and name not in _builtin_names():
+        module = _entry_points()[name].load()
+        check_provider(module)
+        setattr(Provider, name, module)  # as the import system does with the others
+        return module
+    try:
+        module = import_module(path)  # also finds placeholders: see `compat.provider_package`
+    except ModuleNotFoundError as error:
+        if error.name != path:
+            raise
+        raise _not_found(name) from None
+    if not hasattr(module, "_create_completion"):
+        raise _not_found(name)
+    return module
 
 
-def all() -> Dict[str, ProviderModule]:
-    """Imports all live providers. Those of other distributions that cannot be imported are logged and left out."""
+def all() -> dict[str, Any]:
+    """Import all providers. Those of other distributions that cannot be imported are logged and left out."""
     found = {}
     for name in names():
         try:
             found[name] = get(name)
-        except Exception as error:  # whatever another distribution does wrong, the others go on working
-            if name in _built_in():
+        except Exception as error:  # whatever another distribution does wrong, the others keep working
+            if name in _builtin_names():
                 raise
             log.warning("The provider %s cannot be imported: %s", name, error)
     return found
 
 
-def list_models(provider: Any, options: Dict[str, Any]) -> Optional[List[str]]:
-    """Asks a provider's host which models it has.
+def list_models(provider: Any, options: Mapping[str, Any]) -> list[str] | None:
+    """Ask a provider's server which models it has.
 
     Args:
         provider: a provider module.
-        options: of the call, such as ``base_url``.
+        options: those of the call, such as ``base_url``.
 
     Returns:
-        What the host lists; None where no host can be asked: the protocol has no way to, or the public host is gone.
+        The model ids; None where no server can be asked, because the protocol has no way to or the server is gone.
 
     Raises:
-        AuthenticationRequiredError, ProviderError, TypeError, ValueError: as a completion.
+        AuthenticationRequiredError: credentials are missing.
+        ProviderError: the server failed.
+        TypeError, ValueError: an option is wrong.
     """
-    if not hasattr(provider, "_list_models") or is_gone(provider, options):
+    if not hasattr(provider, "_list_models") or is_unavailable(provider, options):
         return None
-    listed: List[str] = provider._list_models(**options)
+    listed: list[str] = provider._list_models(**options)
     return listed
 
 
-def check(provider: Any) -> None:
-    """Raises a TypeError that says what an object lacks to be a provider."""
-    names = ("__name__", "url", "model", "models", "supports_stream", "needs_auth", "working", "_create_completion")
-    lacking = [name for name in names if not hasattr(provider, name)]
-    if lacking:
-        raise TypeError(f"{getattr(provider, '__name__', provider)} is no provider: it lacks {', '.join(lacking)}")
+def check_provider(provider: Any) -> None:
+    """Raise a TypeError that names what an object lacks to be a provider."""
+    missing = [name for name in _CONTRACT if not hasattr(provider, name)]
+    if missing:
+        raise TypeError(f"{getattr(provider, '__name__', provider)} is not a provider: it lacks {', '.join(missing)}")
 
 
-def adopt(module: ModuleType) -> ProviderModule:
-    """Makes a provider module a `ProviderModule`, which has itself under its own name."""
-    if not isinstance(module, ProviderModule):
-        check(module)
-        module.__class__ = ProviderModule
-        module._public_url = module.url  # type: ignore[attr-defined]
-        setattr(module, module.__name__.rpartition(".")[2], module)
-    return module  # type: ignore[return-value]
+def _builtin_names() -> list[str]:
+    return [module.name for module in pkgutil.iter_modules(Provider.__path__) if not module.ispkg]
 
 
-def _built_in() -> List[str]:
-    folder = str(Path(__file__).with_name("Provider"))
-    return [module.name for module in pkgutil.iter_modules([folder]) if not module.ispkg]
+def _entry_points() -> dict[str, EntryPoint]:
+    return {entry_point.name: entry_point for entry_point in entry_points(group=ENTRY_POINTS)}
 
 
-def _offered() -> Dict[str, EntryPoint]:
-    if sys.version_info >= (3, 10):
-        found = entry_points(group=ENTRY_POINTS)
-    else:
-        found = entry_points().get(ENTRY_POINTS, ())
-    return {entry_point.name: entry_point for entry_point in found}
+def _not_found(name: str) -> ProviderNotFoundError:
+    known = {known_name.lower(): known_name for known_name in dir(Provider)}
+    nearest = get_close_matches(name.lower(), known, n=1)
+    suggestion = f"did you mean {known[nearest[0]]}? " if nearest else ""
+    return ProviderNotFoundError(f"there is no provider {name!r}: {suggestion}There are {', '.join(names())}.")

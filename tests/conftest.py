@@ -1,13 +1,15 @@
+from contextlib import ExitStack
 import logging
 import os
-from contextlib import ExitStack
 from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
-import responses as responses_library
 from replay import Replay
+import responses as responses_library
 
-from g4f_legacy import errors, listing, redirects
+from g4f_legacy import errors
+from g4f_legacy.compat import redirects
+from g4f_legacy.protocols import default_model
 
 # COV_CORE_: older versions of pytest-cov would measure the processes that tests start, without our settings.
 _CONFIGURES = ("G4F_LEGACY_", "OPENAI_", "GEMINI_", "GOOGLE_API_KEY", "COV_CORE_")
@@ -37,9 +39,9 @@ def no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(_CONFIGURES) or name.lower().endswith("_proxy") or name.endswith("_CA_BUNDLE"):
             monkeypatch.delenv(name)
-    monkeypatch.setattr(listing, "_first", {})
+    monkeypatch.setattr(default_model, "_first", {})
     monkeypatch.setattr(redirects, "_targets", [])
-    monkeypatch.setattr(redirects, "_noted", set())
+    monkeypatch.setattr(redirects, "_logged", set())
 
 
 @pytest.fixture(params=["as written", "reworded"])

@@ -1,9 +1,9 @@
 """The benchmarks run with what the tests have, and their results are what the README says."""
 
 import json
+from pathlib import Path
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 

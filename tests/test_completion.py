@@ -3,8 +3,8 @@ from types import ModuleType, SimpleNamespace
 from typing import Any, Iterator, List
 
 import pytest
-import requests
 from replay import load
+import requests
 
 from g4f_legacy import ChatCompletion, Model, Provider
 from g4f_legacy.errors import (
@@ -101,7 +101,7 @@ class TestProvider:
         assert ChatCompletion.create(Model("any", best_provider="H2o"), HELLO, "Echo") == "Hello big world"
 
     def test_one_that_lacks_something(self) -> None:
-        with pytest.raises(TypeError, match="is no provider: it lacks __name__, url, "):
+        with pytest.raises(TypeError, match="is not a provider: it lacks __name__, url, "):
             ChatCompletion.create("", HELLO, SimpleNamespace(_create_completion=print))
 
     def test_something_else(self) -> None:

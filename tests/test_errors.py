@@ -2,8 +2,8 @@ import pickle
 from typing import Any
 
 import pytest
-import requests
 from replay import load
+import requests
 
 from g4f_legacy import errors
 from g4f_legacy.Provider import H2o
@@ -89,16 +89,16 @@ def test_pickle(play: Any) -> None:
 
 
 def test_cause_of() -> None:
-    assert errors.cause_of(ValueError("a")) == "a"
-    assert errors.cause_of(ValueError()) == "ValueError"
-    assert errors.cause_of(ValueError("a\x1b[2J\r\n" + "b" * 5000)) == "a[2J " + "b" * 495
-    assert errors.cause_of(OSError(111, "Connection refused")) == "Connection refused"
+    assert errors.describe_cause(ValueError("a")) == "a"
+    assert errors.describe_cause(ValueError()) == "ValueError"
+    assert errors.describe_cause(ValueError("a\x1b[2J\r\n" + "b" * 5000)) == "a[2J " + "b" * 495
+    assert errors.describe_cause(OSError(111, "Connection refused")) == "Connection refused"
     outer = ValueError("outer", OSError(111, "inner"))
-    assert errors.cause_of(outer) == "inner"
+    assert errors.describe_cause(outer) == "inner"
     try:
         try:
             raise OSError(1, "cause")
         except OSError as cause:
             raise ValueError("effect") from cause
     except ValueError as effect:
-        assert errors.cause_of(effect) == "cause"
+        assert errors.describe_cause(effect) == "cause"

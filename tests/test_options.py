@@ -1,14 +1,14 @@
-import sys
 from http.cookiejar import CookieJar
 from pathlib import Path
+import sys
 from typing import Any
 
 import pytest
 import requests
 
-from g4f_legacy.errors import AuthenticationRequiredError
-from g4f_legacy.options import RETRIES, TIMEOUT, Options, read_options
 from g4f_legacy.Provider import Echo, H2o, OpenAssistant
+from g4f_legacy.errors import AuthenticationRequiredError
+from g4f_legacy.options import DEFAULT_RETRIES, DEFAULT_TIMEOUT, Options, read_options
 
 SECRET = "s3cr3t"
 
@@ -21,7 +21,7 @@ def test_defaults() -> None:
     options = read()
     assert options.base_url == "https://gpt-gm.h2o.ai"
     assert (options.auth, options.cookies, options.headers, options.proxy) == (None, {}, {}, None)
-    assert (options.timeout, options.retries) == (TIMEOUT, RETRIES) == ((10, 120), 2)
+    assert (options.timeout, options.retries) == (DEFAULT_TIMEOUT, DEFAULT_RETRIES) == ((10, 120), 2)
     assert (options.verify, options.session, options.parameters) == (None, None, {})
 
 

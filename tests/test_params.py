@@ -1,7 +1,7 @@
 from typing import Any, Dict, List, Optional
 
-from g4f_legacy.params import describe
 from g4f_legacy.Provider import H2o
+from g4f_legacy.params import format_params
 
 
 def test_h2o() -> None:
@@ -20,4 +20,4 @@ def test_other_hints() -> None:
 
     hints = "model: str, messages: List[Dict[str, str]], temperature: "
     optional = str(Optional[float]).replace("typing.", "")  # written in two ways, by version
-    assert describe("somewhere.X", completion) == f"g4f.Providers.X supports: ({hints}{optional})"
+    assert format_params("somewhere.X", completion) == f"g4f.Providers.X supports: ({hints}{optional})"

@@ -1,16 +1,16 @@
 """The README cannot drift: its examples run, and its tables are compared with the code."""
 
+from pathlib import Path
 import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
 from replay import load
 
 from g4f_legacy import registry
-from g4f_legacy.options import RETRIES, TIMEOUT
+from g4f_legacy.options import DEFAULT_RETRIES, DEFAULT_TIMEOUT
 
 README = (Path(__file__).parent.parent / "README.rst").read_text("utf-8")
 WHOLE = 'Привет! Hello — 你好 👋, I am a *test* model.\nSecond line: data: {"a":1}.'
@@ -123,8 +123,8 @@ def test_the_table_of_providers() -> None:
 
 def test_the_table_of_options() -> None:
     defaults = {row[0].strip("`"): row[2] for row in table("Option")}
-    assert defaults["timeout"] == str(tuple(map(int, TIMEOUT)))
-    assert defaults["retries"] == str(RETRIES)
+    assert defaults["timeout"] == str(tuple(map(int, DEFAULT_TIMEOUT)))
+    assert defaults["retries"] == str(DEFAULT_RETRIES)
 
 
 def test_the_provider_example_is_one(tmp_path: Path) -> None:

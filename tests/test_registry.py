@@ -1,14 +1,16 @@
+from importlib.metadata import EntryPoint
 import inspect
 import subprocess
 import sys
-from importlib.metadata import EntryPoint
 from types import ModuleType
 from typing import Any, List
 
 import pytest
 
 import g4f_legacy
-from g4f_legacy import Provider, registry, stand_ins
+from g4f_legacy import Provider, registry
+from g4f_legacy.compat import placeholders
+from g4f_legacy.compat.provider_module import ProviderModule
 from g4f_legacy.errors import ProviderNotFoundError
 
 NAMES = ["Echo", "Google", "H2o", "HuggingChat", "OpenAI", "OpenAssistant"]
@@ -52,8 +54,8 @@ print([name for name in registry.names() if f"g4f_legacy.Provider.{name}" in sys
     ],
 )
 def test_every_way_to_import_one(code: str) -> None:
-    check = "from g4f_legacy.registry import ProviderModule; print(type(H2o) is ProviderModule, H2o.H2o is H2o)"
-    assert python(f"{code}; {check}") == "True True"
+    check = "print(type(H2o) is ProviderModule, H2o.H2o is H2o)"
+    assert python(f"{code}; from g4f_legacy.compat.provider_module import ProviderModule; {check}") == "True True"
 
 
 def test_a_provider_is_a_module() -> None:
@@ -84,7 +86,7 @@ def test_a_name_like_no_other() -> None:
 
 class TestPackage:
     def test_lists(self) -> None:
-        every = sorted([*NAMES, *stand_ins.names()])
+        every = sorted([*NAMES, *placeholders.placeholder_names()])
         assert dir(Provider) == every
         assert Provider.__all__ == ["BaseProvider", *every]
         assert Provider.__providers__ == [registry.get(name) for name in every]
@@ -124,10 +126,10 @@ class TestOtherDistributions:
     def test_one_that_cannot_be_imported(self, caplog: pytest.LogCaptureFixture) -> None:
         with pytest.raises(ImportError):
             registry.get("Broken")
-        with pytest.raises(TypeError, match="theirs.Empty is no provider: it lacks url, model, "):
+        with pytest.raises(TypeError, match="theirs.Empty is not a provider: it lacks url, model, "):
             registry.get("Empty")
         assert list(registry.all()) == [*NAMES, "Theirs"]
-        assert set(Provider.__all__) - set(stand_ins.names()) == {"BaseProvider", *NAMES, "Theirs"}
+        assert set(Provider.__all__) - set(placeholders.placeholder_names()) == {"BaseProvider", *NAMES, "Theirs"}
         assert [record.getMessage()[:44] for record in caplog.records[:2]] == [
             "The provider Broken cannot be imported: No m",
             "The provider Empty cannot be imported: their",
@@ -147,14 +149,14 @@ class TestClassDays:
 
     @pytest.mark.parametrize("models, expected", [(["gpt-4"], [False, True]), (["gpt-3.5-turbo", "x"], [True, False])])
     def test_supports(self, models: List[str], expected: List[bool]) -> None:
-        module: Any = registry.ProviderModule("x.Y")
+        module: Any = ProviderModule("x.Y")
         module.model = models
         assert [module.supports_gpt_35_turbo, module.supports_gpt_4] == expected
 
 
 class TestTopLevel:
     def test_importing_the_package_imports_nothing_heavy(self) -> None:
-        code = "import sys, g4f_legacy, g4f_legacy.cli; print({'requests', 'urllib3'} & set(sys.modules))"
+        code = "import sys, g4f_legacy, g4f_legacy.cli.main; print({'requests', 'urllib3'} & set(sys.modules))"
         assert python(code) == "set()"
 
     def test_public_names(self) -> None:

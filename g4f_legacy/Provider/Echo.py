@@ -3,7 +3,7 @@
 import re
 from typing import Iterator
 
-from ..params import describe
+from ..params import format_params
 from ..prompt import check_messages
 
 url = ""
@@ -21,4 +21,4 @@ def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> It
     yield from re.findall(r"\s*\S+|\s+", said[-1]) if stream else [said[-1]]
 
 
-params = describe(__name__, _create_completion)
+params = format_params(__name__, _create_completion)

@@ -5,12 +5,12 @@ Its oddities: no mark but `finishReason` ends a stream, and a bad key is a statu
 
 from typing import Any, Dict, Iterator, List
 
-from ..document import field, objects, optional, said
 from ..errors import GenerationError
-from ..host import Host, log, segment
-from ..params import describe
+from ..params import format_params
+from ..parsing.event_stream import EventStream, iter_json_events, join_tokens
+from ..parsing.payload import get_field, get_objects, get_optional, summarize
 from ..prompt import name_roles, split_system
-from ..stream import Answer, documents, join
+from ..transport.client import ServerClient, log, quote_segment
 
 url = "https://generativelanguage.googleapis.com"
 model = ["gemini-flash-latest", "gemini-pro-latest"]
@@ -36,7 +36,7 @@ _BESIDE_PARAMETERS = ("safetySettings", "tools", "toolConfig", "cachedContent")
 
 def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> Iterator[str]:
     tokens = _converse(model, messages, kwargs)
-    yield from tokens if stream else [join(tokens)]
+    yield from tokens if stream else [join_tokens(tokens)]
 
 
 def _converse(model: str, messages: list, kwargs: Dict[str, Any]) -> Iterator[str]:
@@ -44,12 +44,12 @@ def _converse(model: str, messages: list, kwargs: Dict[str, Any]) -> Iterator[st
         body = {**_contents(messages), **_parameters(host.parameters)}
         path = f"/v1beta/{_resource(host.model_id(model))}:streamGenerateContent"
         with host.stream(path, params={"alt": "sse"}, json=body) as pieces:
-            yield from _tokens(Answer(documents(pieces), pieces.heard))
+            yield from _tokens(EventStream(iter_json_events(pieces), pieces.mark_progress))
 
 
-def _open(kwargs: Dict[str, Any]) -> Host:
-    host = Host(__name__, kwargs, page="/v1(beta)?")
-    host.log_in_with("x-goog-api-key")
+def _open(kwargs: Dict[str, Any]) -> ServerClient:
+    host = ServerClient(__name__, kwargs, page="/v1(beta)?")
+    host.set_auth_header("x-goog-api-key")
     return host
 
 
@@ -73,18 +73,18 @@ def _parameters(given: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def _resource(model_id: str) -> str:
-    return "/".join(map(segment, (model_id if "/" in model_id else f"models/{model_id}").split("/")))
+    return "/".join(map(quote_segment, (model_id if "/" in model_id else f"models/{model_id}").split("/")))
 
 
-def _tokens(answer: Answer) -> Iterator[str]:
+def _tokens(answer: EventStream) -> Iterator[str]:
     came, reason = False, None
     for event in answer:
-        candidate = next((one for one in objects(event, "candidates") if not optional(one, int, "index")), None)
-        blocked = optional(event, dict, "promptFeedback").get("blockReason")
+        candidate = next((one for one in get_objects(event, "candidates") if not get_optional(one, int, "index")), None)
+        blocked = get_optional(event, dict, "promptFeedback").get("blockReason")
         if blocked and candidate is None:
-            raise GenerationError(f"the prompt was blocked: {said(blocked)}")
-        for part in objects(optional(candidate or {}, dict, "content"), "parts"):
-            text = optional(part, str, "text")
+            raise GenerationError(f"the prompt was blocked: {summarize(blocked)}")
+        for part in get_objects(get_optional(candidate or {}, dict, "content"), "parts"):
+            text = get_optional(part, str, "text")
             if part.get("thought"):
                 log.debug("Google: reasoning: %s", text)
             elif text:
@@ -93,9 +93,9 @@ def _tokens(answer: Answer) -> Iterator[str]:
         reason = (candidate or {}).get("finishReason") or reason
         answer.is_whole = reason is not None
         if reason not in (None, "STOP", "MAX_TOKENS"):
-            message = optional(candidate or {}, str, "finishMessage")
+            message = get_optional(candidate or {}, str, "finishMessage")
             raise GenerationError(
-                f"the host ended the answer: {said(reason)}" + (f": {said(message)}" if message else "")
+                f"the host ended the answer: {summarize(reason)}" + (f": {summarize(message)}" if message else "")
             )
     if not came:
         log.warning("Google: the answer is whole, but without a text (finishReason: %s)", reason)
@@ -103,9 +103,9 @@ def _tokens(answer: Answer) -> Iterator[str]:
 
 def _list_models(**kwargs) -> List[str]:
     with _open(kwargs) as host:
-        listed = objects(host.get("/v1beta/models", dict, params={"pageSize": "1000"}), "models")
-    chats = [one for one in listed if "generateContent" in optional(one, list, "supportedGenerationMethods")]
-    return [field(one, str, "name").rpartition("models/")[2] for one in chats]
+        listed = get_objects(host.get("/v1beta/models", dict, params={"pageSize": "1000"}), "models")
+    chats = [one for one in listed if "generateContent" in get_optional(one, list, "supportedGenerationMethods")]
+    return [get_field(one, str, "name").rpartition("models/")[2] for one in chats]
 
 
-params = describe(__name__, _create_completion)
+params = format_params(__name__, _create_completion)

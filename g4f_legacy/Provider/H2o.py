@@ -7,13 +7,13 @@ no special token comes; the last ordinary one carries `generated_text` instead.
 from typing import Any, Dict, Iterator
 from uuid import uuid4
 
-from ..chat_ui import conversation, hint_if, is_server_of_today, page_of
-from ..document import field, message_of, said
 from ..errors import Hint, RequestFailedError, ResponseFormatError
-from ..host import Host
-from ..params import describe
+from ..params import format_params
+from ..parsing.event_stream import EventStream, iter_json_events, join_tokens
+from ..parsing.payload import extract_message, get_field, summarize
 from ..prompt import format_prompt
-from ..stream import Answer, documents, join
+from ..protocols.chat_ui import hint_if, is_modern_server, open_conversation, page_url
+from ..transport.client import ServerClient
 
 url = "https://gpt-gm.h2o.ai"
 model = ["falcon-40b", "falcon-7b", "llama-13b"]
@@ -38,12 +38,12 @@ _PARAMETERS = {
 
 def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> Iterator[str]:
     tokens = _converse(model, messages, kwargs)
-    yield from tokens if stream else [join(tokens)]
+    yield from tokens if stream else [join_tokens(tokens)]
 
 
 def _converse(model: str, messages: list, kwargs: Dict[str, Any]) -> Iterator[str]:
-    with Host(__name__, kwargs) as host, hint_if(is_server_of_today, Hint.USE_HUGGINGCHAT):
-        host.log_in()
+    with ServerClient(__name__, kwargs) as host, hint_if(is_modern_server, Hint.USE_HUGGINGCHAT):
+        host.set_auth()
         model_id, prompt, parameters = host.model_id(model), format_prompt(messages), host.parameters
         options = {
             "id": parameters.pop("id", None) or str(uuid4()),
@@ -53,18 +53,18 @@ def _converse(model: str, messages: list, kwargs: Dict[str, Any]) -> Iterator[st
             "web_search_id": "",
         }
         body = {"inputs": prompt, "parameters": {**_PARAMETERS, **parameters}, "stream": True, "options": options}
-        returning = host.knows_session
+        returning = host.has_session_cookie
         if not returning:
             _accept_terms(host, model_id)
         again = (lambda: _accept_terms(host, model_id)) if returning else None
-        with conversation(host, {"model": model_id}, again) as (path, made):
+        with open_conversation(host, {"model": model_id}, again) as (path, made):
             if "conversation" in made:
                 raise ResponseFormatError("the conversation is a tree of messages", hint=Hint.USE_HUGGINGCHAT)
             with host.stream(path, json=body) as pieces:
-                yield from _tokens(Answer(documents(pieces), pieces.heard))
+                yield from _tokens(EventStream(iter_json_events(pieces), pieces.mark_progress))
 
 
-def _accept_terms(host: Host, model_id: str) -> None:
+def _accept_terms(host: ServerClient, model_id: str) -> None:
     host.visit("/")  # sets the session cookie
     form = {
         "ethicsModalAccepted": "true",
@@ -74,19 +74,19 @@ def _accept_terms(host: Host, model_id: str) -> None:
         "searchEnabled": "true",
     }
     # The redirect that this answers leads to the whole page again, for nothing.
-    result = host.post("/settings", data=form, headers={"Referer": page_of(host)}, follow_redirects=False)
+    result = host.post("/settings", data=form, headers={"Referer": page_url(host)}, follow_redirects=False)
     if result.get("type") in ("error", "failure"):
         status = result.get("status")
         raise RequestFailedError(
-            f"the terms were not accepted: {said(result)}",
+            f"the terms were not accepted: {summarize(result)}",
             status=status if isinstance(status, int) else 200,
-            detail=message_of(result),
+            detail=extract_message(result),
         )
 
 
-def _tokens(answer: Answer) -> Iterator[str]:
+def _tokens(answer: EventStream) -> Iterator[str]:
     for event in answer:
-        text = field(event, str, "token", "text")
+        text = get_field(event, str, "token", "text")
         answer.is_whole = bool(event["token"].get("special"))
         if not answer.is_whole:
             yield text
@@ -94,4 +94,4 @@ def _tokens(answer: Answer) -> Iterator[str]:
             return
 
 
-params = describe(__name__, _create_completion)
+params = format_params(__name__, _create_completion)

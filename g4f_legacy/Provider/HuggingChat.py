@@ -7,14 +7,14 @@ tokens are padded with NUL, the whole text comes once more at the end, and keepA
 import json
 from typing import Any, Dict, Iterator, List
 
-from .. import chat_ui
-from ..document import field, message_of
 from ..errors import GenerationError, Hint, RateLimitError, RequestFailedError
-from ..host import Host
-from ..listing import first_model
-from ..params import describe
+from ..params import format_params
+from ..parsing.event_stream import EventStream, join_tokens
+from ..parsing.payload import extract_message, get_field
 from ..prompt import as_one_message, split_system
-from ..stream import Answer, join
+from ..protocols import chat_ui
+from ..protocols.default_model import get_default_model
+from ..transport.client import ServerClient
 
 url = "https://huggingface.co/chat"
 model = ["OpenAssistant/oasst-sft-6-llama-30b-xor", "meta-llama/Llama-2-70b-chat-hf"]
@@ -28,37 +28,37 @@ _NEEDS_AUTH_EVERYWHERE = False
 
 def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> Iterator[str]:
     tokens = _converse(model, messages, kwargs)
-    yield from tokens if stream else [join(tokens)]
+    yield from tokens if stream else [join_tokens(tokens)]
 
 
 def _converse(model: str, messages: list, kwargs: Dict[str, Any]) -> Iterator[str]:
-    with _open(kwargs) as host, chat_ui.hint_if(chat_ui.is_server_of_2023, Hint.USE_H2O):
+    with _open(kwargs) as host, chat_ui.hint_if(chat_ui.is_legacy_server, Hint.USE_H2O):
         system, others = split_system(messages)
         question = {"is_retry": False, **host.parameters, "inputs": as_one_message(others)}
         begun = {
-            "model": model or first_model(host, lambda: _listed(host)),
+            "model": model or get_default_model(host, lambda: _listed(host)),
             **({"preprompt": system} if system else {}),
         }
-        with chat_ui.conversation(host, begun, lambda: _accept_terms(host)) as (path, made):
-            parent, may_be_older = chat_ui.first_message(host, path, made)
+        with chat_ui.open_conversation(host, begun, lambda: _accept_terms(host)) as (path, made):
+            parent, may_be_older = chat_ui.find_parent_id(host, path, made)
             if parent:
                 question["id"] = parent
             yield from _ask(host, path, question, may_be_older)
 
 
-def _open(kwargs: Dict[str, Any]) -> Host:
-    host = Host(__name__, kwargs)
-    host.log_in("hf-chat")
-    host.headers.update(Origin="/".join(chat_ui.page_of(host).split("/", 3)[:3]), Referer=chat_ui.page_of(host))
+def _open(kwargs: Dict[str, Any]) -> ServerClient:
+    host = ServerClient(__name__, kwargs)
+    host.set_auth("hf-chat")
+    host.headers.update(Origin="/".join(chat_ui.page_url(host).split("/", 3)[:3]), Referer=chat_ui.page_url(host))
     return host
 
 
-def _accept_terms(host: Host) -> None:
+def _accept_terms(host: ServerClient) -> None:
     with chat_ui.hint_if(chat_ui.refuses_json_settings, Hint.USE_H2O):
         host.post("/settings", json={"ethicsModalAccepted": True})
 
 
-def _ask(host: Host, path: str, question: Dict[str, Any], may_be_older: bool) -> Iterator[str]:
+def _ask(host: ServerClient, path: str, question: Dict[str, Any], may_be_older: bool) -> Iterator[str]:
     """Asks as hosts have it since v0.9.2, and then, where the host may be older, as those have it."""
     if "id" in question:
         try:
@@ -78,23 +78,23 @@ def _ask(host: Host, path: str, question: Dict[str, Any], may_be_older: bool) ->
             yield from _answer(host, path, json=question)
 
 
-def _answer(host: Host, path: str, **question: Any) -> Iterator[str]:
+def _answer(host: ServerClient, path: str, **question: Any) -> Iterator[str]:
     came: List[str] = []
     since_tool = 0
     with host.stream(path, patience=1, **question) as pieces:  # keepAlive is silence
-        answer = Answer(chat_ui.answer_lines(pieces), pieces.heard, chat_ui.check_line)
+        answer = EventStream(chat_ui.iter_answer_lines(pieces), pieces.mark_progress, chat_ui.raise_line_error)
         for line in answer:
             kind, text = line.get("type"), ""
             if kind == "stream":
-                text = field(line, str, "token").rstrip("\0")
+                text = get_field(line, str, "token").rstrip("\0")
             elif kind == "finalAnswer":
                 answer.is_whole = True
-                text = chat_ui.rest_of_answer(field(line, str, "text"), came, since_tool)
+                text = chat_ui.missing_text(get_field(line, str, "text"), came, since_tool)
             elif kind == "tool":
                 since_tool = len(came)
             elif kind == "status" and line.get("status") == "error":
                 failed = RateLimitError if line.get("statusCode") == 429 else GenerationError
-                raise failed(message_of(line) or "an error without a message", detail=message_of(line))
+                raise failed(extract_message(line) or "an error without a message", detail=extract_message(line))
             if text:
                 came.append(text)
                 yield text
@@ -102,8 +102,8 @@ def _answer(host: Host, path: str, **question: Any) -> Iterator[str]:
                 return
 
 
-def _listed(host: Host) -> List[str]:
-    return [field(one, str, "id") for one in host.get("/api/models", list)]
+def _listed(host: ServerClient) -> List[str]:
+    return [get_field(one, str, "id") for one in host.get("/api/models", list)]
 
 
 def _list_models(**kwargs) -> List[str]:
@@ -111,4 +111,4 @@ def _list_models(**kwargs) -> List[str]:
         return _listed(host)
 
 
-params = describe(__name__, _create_completion)
+params = format_params(__name__, _create_completion)

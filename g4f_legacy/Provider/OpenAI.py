@@ -7,13 +7,13 @@ import os
 from typing import Any, Callable, Dict, Iterator, List
 from urllib.parse import urlsplit
 
-from ..document import field, objects, optional
 from ..errors import GenerationError, ProviderError, RequestFailedError
-from ..host import Host, log
-from ..listing import first_model
-from ..params import describe
+from ..params import format_params
+from ..parsing.event_stream import EventStream, iter_json_events, join_tokens, raise_reported_error
+from ..parsing.payload import get_field, get_objects, get_optional
 from ..prompt import name_roles
-from ..stream import Answer, check_error, documents, join
+from ..protocols.default_model import get_default_model
+from ..transport.client import ServerClient, log
 
 url = "https://api.openai.com/v1"
 model = ["gpt-3.5-turbo", "gpt-4"]
@@ -31,37 +31,39 @@ _NO_TEXT = ("content_filter", "tool_calls", "function_call")
 
 def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> Iterator[str]:
     tokens = _converse(model, messages, stream, kwargs)
-    yield from tokens if stream else [join(tokens)]
+    yield from tokens if stream else [join_tokens(tokens)]
 
 
 def _converse(model: str, messages: list, stream: bool, kwargs: Dict[str, Any]) -> Iterator[str]:
     with _open(kwargs) as host:
         written = [message._asdict() for message in name_roles(messages, _ROLES)]
-        name = model or os.environ.get("OPENAI_MODEL") or first_model(host, lambda: _listed(host))
+        name = model or os.environ.get("OPENAI_MODEL") or get_default_model(host, lambda: _listed(host))
         body = {"model": name, "messages": written, "stream": stream, **host.parameters}
         yield from _below_v1_too(host, lambda: _ask(host, body))
 
 
-def _open(kwargs: Dict[str, Any]) -> Host:
-    host = Host(__name__, kwargs, page="(/chat)?/completions|/models")
-    host.log_in_with("Authorization", "Bearer ")
+def _open(kwargs: Dict[str, Any]) -> ServerClient:
+    host = ServerClient(__name__, kwargs, page="(/chat)?/completions|/models")
+    host.set_auth_header("Authorization", "Bearer ")
     return host
 
 
-def _ask(host: Host, body: Dict[str, Any]) -> Iterator[str]:
+def _ask(host: ServerClient, body: Dict[str, Any]) -> Iterator[str]:
     if body["stream"]:
         with host.stream("/chat/completions", json=body) as pieces:
-            yield from _tokens(host, Answer(documents(pieces), pieces.heard))
+            yield from _tokens(host, EventStream(iter_json_events(pieces), pieces.mark_progress))
     else:
-        yield from _tokens(host, Answer([host.post("/chat/completions", json=body)]))
+        yield from _tokens(host, EventStream([host.post("/chat/completions", json=body)]))
 
 
-def _tokens(host: Host, answer: Answer) -> Iterator[str]:
+def _tokens(host: ServerClient, answer: EventStream) -> Iterator[str]:
     came, reason = False, None
     for event in answer:
-        choice = next((choice for choice in objects(event, "choices") if not optional(choice, int, "index")), {})
-        said = optional(choice, dict, "delta") or optional(choice, dict, "message")
-        text = optional(said, str, "content")
+        choice = next(
+            (choice for choice in get_objects(event, "choices") if not get_optional(choice, int, "index")), {}
+        )
+        said = get_optional(choice, dict, "delta") or get_optional(choice, dict, "message")
+        text = get_optional(said, str, "content")
         if isinstance(reasoning := said.get("reasoning_content") or said.get("reasoning"), str):
             log.debug("OpenAI: reasoning: %s", reasoning)
         if text:
@@ -75,7 +77,7 @@ def _tokens(host: Host, answer: Answer) -> Iterator[str]:
         log.warning("OpenAI: the answer is whole, but without a text (finish_reason: %s)", host.said(reason))
 
 
-def _below_v1_too(host: Host, ask: Callable[[], Iterator[str]]) -> Iterator[str]:
+def _below_v1_too(host: ServerClient, ask: Callable[[], Iterator[str]]) -> Iterator[str]:
     """Asks where the address says; where the host has nothing there, below /v1, which people leave out."""
     came = False
     try:
@@ -88,8 +90,7 @@ def _below_v1_too(host: Host, ask: Callable[[], Iterator[str]]) -> Iterator[str]
         if came or "/v1" in urlsplit(host.base_url).path or not is_no_path:
             raise
         first = error
-    given = host.base_url
-    host.base_url += "/v1"
+    given, host.base_url = host.base_url, f"{host.base_url}/v1"
     log.info("OpenAI: nothing is there; trying %s", host.base_url)
     try:
         yield from ask()
@@ -100,13 +101,12 @@ def _below_v1_too(host: Host, ask: Callable[[], Iterator[str]]) -> Iterator[str]
         raise
 
 
-def _listed(host: Host) -> List[str]:
+def _listed(host: ServerClient) -> List[str]:
     def ask() -> Iterator[str]:
         answer = host.get("/models", dict)
-        check_error(answer)
-        yield from (field(one, str, "id") for one in objects(answer, "data"))
+        raise_reported_error(answer)
+        yield from (get_field(one, str, "id") for one in get_objects(answer, "data"))
 
-    # OpenAI's own list begins anywhere; the first one is asked when no model is named.
     preferred = os.environ.get("OPENAI_MODEL")
     return sorted(_below_v1_too(host, ask), key=lambda name: (name != preferred, name not in models))
 
@@ -116,4 +116,4 @@ def _list_models(**kwargs) -> List[str]:
         return _listed(host)
 
 
-params = describe(__name__, _create_completion)
+params = format_params(__name__, _create_completion)

@@ -1,10 +1,10 @@
 """A server of one's own that speaks the protocols of 2023 and OpenAI's, and answers from any provider."""
 
+from contextlib import contextmanager
 import logging
 import socket
 import threading
 import time
-from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, Callable, Iterable, Iterator, Optional, Union
 from urllib.parse import urlsplit
@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 from waitress.server import create_server
 
 from .. import registry
-from ..failures import address
 from ..options import base_url_of
-from ..session import is_loopback
-from .app import LARGEST_BODY, create_app
+from ..transport.failures import strip_credentials
+from ..transport.session import is_loopback
+from .app import MAX_REQUEST_SIZE, create_app
 from .channel import Channel
 
 __all__ = ["create_app", "running", "serve"]
@@ -36,7 +36,7 @@ def serve(
     *,
     host: str = "127.0.0.1",
     port: int = 1337,
-    ready: Callable[[str], Any] = lambda url: None,
+    on_ready: Callable[[str], Any] = lambda url: None,
     hosts: Iterable[str] = (),
     **options: Any,
 ) -> None:
@@ -44,7 +44,7 @@ def serve(
 
     Args:
         host, port: where to listen; port 0 is any that is free.
-        ready: is called with the address once the server listens.
+        on_ready: is called with the address once the server listens.
         engine, model, hosts, options: as for `create_app`; it answers to the name in `host`, too.
 
     Raises:
@@ -54,19 +54,18 @@ def serve(
     provider = registry.get(engine) if isinstance(engine, str) else engine
     base_url = urlsplit(str(options.get("base_url") or base_url_of(provider)))
     if is_loopback(host) and is_loopback(base_url.hostname or "") and base_url.port == port:
-        raise ValueError(
-            f"the engine points to {address(base_url.geturl())}, which is this server: give it another, or --port"
-        )
-    with running(create_app(engine, model, hosts=[host, *hosts], **options), host, port) as url:
+        address = strip_credentials(base_url.geturl())
+        raise ValueError(f"the engine points to {address}, which is this server: give it another, or --port")
+    with serve_in_background(create_app(engine, model, hosts=[host, *hosts], **options), host, port) as url:
         if not is_loopback(host) and not options.get("token"):
             log.warning("Everyone who reaches %s can use this server, for it has no token.", url)
-        ready(url)
+        on_ready(url)
         while True:
             threading.Event().wait(3600)
 
 
 @contextmanager
-def running(app: Any, host: str = "127.0.0.1", port: int = 0, threads: int = THREADS) -> Iterator[str]:
+def serve_in_background(app: Any, host: str = "127.0.0.1", port: int = 0, threads: int = THREADS) -> Iterator[str]:
     """Serves an application in the background for as long as the block lasts, and gives its address.
 
     Raises:
@@ -79,7 +78,7 @@ def running(app: Any, host: str = "127.0.0.1", port: int = 0, threads: int = THR
         sockets=[listener],
         threads=threads,
         connection_limit=_CONNECTIONS,
-        max_request_body_size=2 * LARGEST_BODY,  # so that the application can refuse what is too large itself
+        max_request_body_size=2 * MAX_REQUEST_SIZE,  # so that the application can refuse what is too large itself
         max_request_header_size=_LARGEST_HEAD,
         outbuf_high_watermark=_MOST_UNREAD,
         channel_request_lookahead=1,  # so that it notices when a client hangs up
@@ -112,7 +111,7 @@ def _run(server: Any, over: threading.Event) -> None:
         server.asyncore.loop(timeout=1, use_poll=True, map=server._map, count=1)
         if time.monotonic() - looked >= 1:
             looked = time.monotonic()
-            _close(server, Channel.keeps_waiting)
+            _close(server, Channel.is_timed_out)
 
 
 def _close(server: Any, which: Callable[[Channel], bool]) -> None:

@@ -10,12 +10,13 @@ from urllib.parse import quote
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
+from . import http as wire
 from .. import registry
-from ..session import is_loopback
-from . import h2o, open_assistant, openai, wire
-from .engine import SLOTS, Engine
+from ..transport.session import is_loopback
+from .engine import MAX_CONCURRENT, Engine
+from .routes import h2o, open_assistant, openai
 
-LARGEST_BODY = 1024 * 1024
+MAX_REQUEST_SIZE = 1024 * 1024
 """The most bytes that a request may carry."""
 
 log = logging.getLogger("g4f_legacy")
@@ -26,7 +27,7 @@ def create_app(
     model: Optional[str] = None,
     *,
     token: Optional[str] = None,
-    slots: int = SLOTS,
+    slots: int = MAX_CONCURRENT,
     hosts: Iterable[str] = (),
     **options: Any,
 ) -> Flask:
@@ -48,7 +49,7 @@ def create_app(
     provider = registry.get(engine) if isinstance(engine, str) else engine
     behind = Engine(provider, model, slots, options)
     app = Flask("g4f_legacy.server", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    app.config["MAX_CONTENT_LENGTH"] = MAX_REQUEST_SIZE
     app.json.sort_keys = False  # type: ignore[attr-defined]
     _finish_answers(app)
     _guard(app, token, frozenset(name.lower() for name in hosts))

@@ -39,7 +39,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         super().service()
         self._began = time.time()
 
-    def keeps_waiting(self) -> bool:
+    def is_timed_out(self) -> bool:
         """Whether the client has taken too long to ask, or to read what it asked for, or is gone."""
         with self.outbuf_lock:  # so that what is being sent at this moment does not count
             if self.total_outbufs_len:

@@ -1,20 +1,21 @@
 """The engine: the provider that a server answers from, with each completion in a thread of its own."""
 
+from concurrent.futures import Future, TimeoutError
 import logging
 import threading
 import time
-from concurrent.futures import Future, TimeoutError
 from types import ModuleType
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
+from ..availability import is_placeholder, is_unavailable
+from ..compat.redirects import call_target, current_target, route
+from ..concurrency.worker import STREAM_END, StreamWorker
 from ..errors import GenerationError, ProviderError, RateLimitError
 from ..options import read_options
 from ..prompt import check_messages
-from ..redirects import current, is_gone, is_stand_in, route, to_target
 from ..registry import list_models
-from ..running import END, Running
 
-SLOTS = 64
+MAX_CONCURRENT = 64
 """How many completions run at the same time."""
 
 LISTING_TIMEOUT = 3.0
@@ -52,11 +53,11 @@ class Engine:
         self._options = dict(options)
         self._listed: Optional[List[str]] = None
         self._lists_after = 0.0
-        is_redirected = is_gone(provider, self._options) and current() is not None
-        if not (is_redirected or is_stand_in(provider)):
+        is_redirected = is_unavailable(provider, self._options) and current_target() is not None
+        if not (is_redirected or is_placeholder(provider)):
             read_options(provider, options)
-        if is_gone(provider, self._options):
-            to_target(self.name, self._options)
+        if is_unavailable(provider, self._options):
+            call_target(self.name, self._options)
 
     def stop(self) -> None:
         """Ends all completions."""
@@ -78,7 +79,7 @@ class Engine:
         known = [*self.provider.model, *self.provider.models.values()]
         return self._listed or list(dict.fromkeys(known)) or ["default"]
 
-    def start(self, model: str, messages: List[Dict[str, str]], parameters: Mapping[str, Any]) -> "Answer":
+    def start(self, model: str, messages: List[Dict[str, str]], parameters: Mapping[str, Any]) -> "ActiveCompletion":
         """Prepares a completion; it begins when the answer is read.
 
         Args:
@@ -93,22 +94,24 @@ class Engine:
         named = {_PASSED_ON.get(name, name): value for name, value in parameters.items() if value is not None}
         passed_on = {name: value for name, value in named.items() if name in _PARAMETERS}
         provider, asked, options = route(self.provider, self.model or model, {**passed_on, **self._options})
-        return Answer(provider._create_completion(asked, messages, provider.supports_stream, **options), self._slots)
+        return ActiveCompletion(
+            provider._create_completion(asked, messages, provider.supports_stream, **options), self._slots
+        )
 
 
-class Answer:
+class ActiveCompletion:
     """One completion under way. `came` are the tokens that have come."""
 
     def __init__(self, tokens: Any, slots: "_Slots") -> None:
-        self.came: List[str] = []
-        self.was_stopped = False
-        self._running = Running(tokens)
+        self.tokens: List[str] = []
+        self.is_stopped = False
+        self._running = StreamWorker(tokens)
         self._slots = slots
 
     @property
     def text(self) -> str:
         """What has come so far."""
-        return "".join(self.came)
+        return "".join(self.tokens)
 
     @property
     def place(self) -> Optional[Tuple[int, int]]:
@@ -117,7 +120,7 @@ class Answer:
 
     def stop(self) -> None:
         """Ends the completion, from any thread."""
-        self.was_stopped = True
+        self.is_stopped = True
         self._running.stop()
 
     def read(self, heartbeat: float, is_gone: Callable[[], bool] = lambda: False) -> Iterator[Optional[str]]:
@@ -134,7 +137,7 @@ class Answer:
         heard = time.monotonic()
         self._slots.queue(self)
         try:
-            while not self.was_stopped:
+            while not self.is_stopped:
                 if is_gone():
                     self.stop()
                     return
@@ -151,9 +154,9 @@ class Answer:
                             return
                         raise GenerationError(f"the engine ended with {type(error).__name__}") from error
                     else:
-                        if token is END:
+                        if token is STREAM_END:
                             return
-                        self.came.append(token)
+                        self.tokens.append(token)
                         yield token
                         fetched, heard = None, time.monotonic()
                         continue
@@ -161,14 +164,14 @@ class Answer:
                     heard = time.monotonic()
                     yield None
         except RuntimeError:  # the engine's thread takes no more work
-            if not self.was_stopped:
+            if not self.is_stopped:
                 raise
         finally:
             self._running.stop().add_done_callback(lambda _: self._slots.leave(self))
 
     @staticmethod
     def _check(token: Any) -> Any:
-        if token is END or isinstance(token, str):
+        if token is STREAM_END or isinstance(token, str):
             return token
         raise GenerationError(f"the engine gave {type(token).__name__} in the place of a text")
 
@@ -178,21 +181,21 @@ class _Slots:
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._answers: List[Answer] = []  # the first ones run, the others wait
+        self._answers: List[ActiveCompletion] = []  # the first ones run, the others wait
         self._changed = threading.Condition()
 
-    def queue(self, answer: Answer) -> None:
+    def queue(self, answer: ActiveCompletion) -> None:
         with self._changed:
             self._answers.append(answer)
 
-    def take(self, answer: Answer, timeout: float) -> bool:
+    def take(self, answer: ActiveCompletion, timeout: float) -> bool:
         """Whether it may run; waits for that for `timeout` seconds."""
         if answer in self._answers[: self._count]:
             return True
         with self._changed:
             return self._changed.wait_for(lambda: answer in self._answers[: self._count], timeout)
 
-    def place(self, answer: Answer) -> Optional[Tuple[int, int]]:
+    def place(self, answer: ActiveCompletion) -> Optional[Tuple[int, int]]:
         with self._changed:
             waiting = self._answers[self._count :]
             return (waiting.index(answer) + 1, len(waiting)) if answer in waiting else None
@@ -201,13 +204,13 @@ class _Slots:
         for answer in list(self._answers):
             answer.stop()
 
-    def leave(self, answer: Answer) -> None:
+    def leave(self, answer: ActiveCompletion) -> None:
         with self._changed:
             self._answers.remove(answer)
             self._changed.notify_all()
 
 
-def status_of(error: Exception) -> int:
+def status_for(error: Exception) -> int:
     """The HTTP status that tells a client about an engine's error before the first token."""
     if isinstance(error, RateLimitError):
         return 429

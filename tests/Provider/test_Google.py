@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Optional, Tuple
 import pytest
 from replay import exchange
 
+from g4f_legacy.Provider import Google
 from g4f_legacy.errors import (
     AuthenticationError,
     AuthenticationRequiredError,
@@ -17,7 +18,6 @@ from g4f_legacy.errors import (
     ResponseFormatError,
     StreamInterruptedError,
 )
-from g4f_legacy.Provider import Google
 
 PATH = "/v1beta/models/gemini-flash-latest:streamGenerateContent?alt=sse"
 HELLO = [{"role": "user", "content": "hello"}]

@@ -6,9 +6,10 @@ import threading
 from typing import Any, Dict, List, Optional, Tuple
 
 import pytest
-import requests
 from replay import RECORDED_AT, RECORDINGS, Replay, exchange, load, recorded
+import requests
 
+from g4f_legacy.Provider import H2o
 from g4f_legacy.errors import (
     AuthenticationError,
     GenerationError,
@@ -19,7 +20,6 @@ from g4f_legacy.errors import (
     ResponseFormatError,
     StreamInterruptedError,
 )
-from g4f_legacy.Provider import H2o
 
 THREE = ["Привет!", " Hello", " —"]
 NOTHING = "not a single event came: the host failed, or the prompt is too long for it"

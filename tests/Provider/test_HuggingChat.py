@@ -8,6 +8,7 @@ import pytest
 from replay import Replay, Sent, exchange, load, recorded
 
 from g4f_legacy import registry
+from g4f_legacy.Provider import H2o, HuggingChat
 from g4f_legacy.errors import (
     AuthenticationError,
     AuthenticationRequiredError,
@@ -19,8 +20,7 @@ from g4f_legacy.errors import (
     ResponseFormatError,
     StreamInterruptedError,
 )
-from g4f_legacy.Provider import H2o, HuggingChat
-from g4f_legacy.server import create_app, running
+from g4f_legacy.server import create_app, serve_in_background
 
 THREE = ["Привет!", " Hello", " —"]
 WHOLE = [*THREE, *' 你好| 👋,| I| am| a| *test*| model.|\nSecond| line:| data:| {"a":1}.'.split("|")]
@@ -510,7 +510,7 @@ class TestHostsOf2023:
 
     @pytest.mark.parametrize("model", ["", "falcon-180b"])
     def test_this_packages_own_server(self, model: str) -> None:
-        with running(create_app("Echo"), threads=4) as url:
+        with serve_in_background(create_app("Echo"), threads=4) as url:
             tokens, error = ask(url, model=model)
         assert tokens == [] and error is not None and error.hint is Hint.USE_H2O
 

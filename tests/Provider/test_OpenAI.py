@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Optional, Tuple
 import pytest
 from replay import Replay, exchange, load, recorded
 
+from g4f_legacy.Provider import OpenAI
 from g4f_legacy.errors import (
     AuthenticationError,
     AuthenticationRequiredError,
@@ -18,7 +19,6 @@ from g4f_legacy.errors import (
     ResponseFormatError,
     StreamInterruptedError,
 )
-from g4f_legacy.Provider import OpenAI
 
 PATH = "/v1/chat/completions"
 HELLO = [{"role": "user", "content": "hello"}]

@@ -4,9 +4,10 @@ from typing import Any, Dict, List, Optional, Tuple
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-import requests
 from replay import RECORDINGS, exchange, load, recorded
+import requests
 
+from g4f_legacy.Provider import OpenAssistant
 from g4f_legacy.errors import (
     AuthenticationError,
     AuthenticationRequiredError,
@@ -16,7 +17,6 @@ from g4f_legacy.errors import (
     ResponseFormatError,
     StreamInterruptedError,
 )
-from g4f_legacy.Provider import OpenAssistant
 
 THREE = ["Привет!", " Hello", " —"]
 WHOLE = [*THREE, *' 你好| 👋,| I| am| a| *test*| model.|\nSecond| line:| data:| {"a":1}.'.split("|")]

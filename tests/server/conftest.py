@@ -3,7 +3,7 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
-from g4f_legacy.server import create_app, running
+from g4f_legacy.server import create_app, serve_in_background
 
 
 @pytest.fixture
@@ -12,6 +12,6 @@ def serve() -> Iterator[Callable[..., str]]:
     with ExitStack() as servers:
 
         def start(*arguments: Any, threads: int = 16, **options: Any) -> str:
-            return servers.enter_context(running(create_app(*arguments, **options), threads=threads))
+            return servers.enter_context(serve_in_background(create_app(*arguments, **options), threads=threads))
 
         yield start

@@ -4,14 +4,14 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
+from engines import engine
 import pytest
 import requests
-from engines import engine
 from waitress.trigger import trigger
 
-import g4f_legacy.server
 from g4f_legacy.errors import AuthenticationRequiredError, ProviderNotFoundError
-from g4f_legacy.server import create_app, running
+import g4f_legacy.server
+from g4f_legacy.server import create_app, serve_in_background
 
 HELLO = {"messages": [{"role": "user", "content": "Hello"}]}
 
@@ -144,19 +144,19 @@ class TestServe:
         for options, warns in (({}, True), ({"token": "x"}, False), ({"host": "127.0.0.1"}, False)):
             caplog.clear()
             with pytest.raises(KeyboardInterrupt):
-                g4f_legacy.server.serve(**{"host": "0.0.0.0", "port": 0, "ready": stop, **options})
+                g4f_legacy.server.serve(**{"host": "0.0.0.0", "port": 0, "on_ready": stop, **options})
             assert any("Everyone who reaches" in record.getMessage() for record in caplog.records) is warns
 
     def test_a_port_that_is_taken(self) -> None:
-        with running(create_app("Echo")) as url:
+        with serve_in_background(create_app("Echo")) as url:
             with pytest.raises(OSError):
-                with running(create_app("Echo"), port=urlsplit(url).port or 0):
+                with serve_in_background(create_app("Echo"), port=urlsplit(url).port or 0):
                     pass
 
     def test_the_address_can_be_used_again(self) -> None:
-        with running(create_app("Echo"), threads=2) as url:
+        with serve_in_background(create_app("Echo"), threads=2) as url:
             assert requests.get(url).status_code == 200
-        with running(create_app("Echo"), port=urlsplit(url).port or 0, threads=2) as again:
+        with serve_in_background(create_app("Echo"), port=urlsplit(url).port or 0, threads=2) as again:
             assert again == url and requests.get(url).status_code == 200
 
 
@@ -167,6 +167,6 @@ def test_its_end_is_no_race(monkeypatch: pytest.MonkeyPatch) -> None:
         time.sleep(1.2)  # its thread has looked up by itself until then
         pull(self, *arguments)
 
-    with running(create_app("Echo"), threads=1) as url:
+    with serve_in_background(create_app("Echo"), threads=1) as url:
         assert requests.get(url).status_code == 200
         monkeypatch.setattr(trigger, "pull_trigger", pull_late)

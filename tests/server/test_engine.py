@@ -1,20 +1,20 @@
 import threading
 from typing import Any, Iterator, List, Optional
 
-import pytest
 from engines import engine
+import pytest
 from replay import exchange, load
 
 from g4f_legacy import Provider, redirect
-from g4f_legacy.errors import GenerationError, ProviderError, ProviderNotWorkingError, RateLimitError
 from g4f_legacy.Provider import H2o, OpenAI
+from g4f_legacy.errors import GenerationError, ProviderError, ProviderNotWorkingError, RateLimitError
 from g4f_legacy.server import engine as engine_module
-from g4f_legacy.server.engine import Answer, Engine, status_of
+from g4f_legacy.server.engine import ActiveCompletion, Engine, status_for
 
 HELLO = [{"role": "user", "content": "Hello"}]
 
 
-def start(provider: Any, slots: int = 9, **options: Any) -> Answer:
+def start(provider: Any, slots: int = 9, **options: Any) -> ActiveCompletion:
     return Engine(provider, None, slots, options).start("", HELLO, {})
 
 
@@ -181,4 +181,4 @@ def test_slots_are_given_in_turn() -> None:
     [(RateLimitError("x"), 429), (ProviderError("x"), 502), (ValueError("x"), 400), (TypeError("x"), 400)],
 )
 def test_statuses(error: Exception, status: int) -> None:
-    assert status_of(error) == status
+    assert status_for(error) == status

@@ -1,14 +1,14 @@
 """The page for people, in a real browser."""
 
+from pathlib import Path
 import shutil
 import threading
 import time
-from pathlib import Path
 from typing import Any, Iterator
 
+from engines import engine
 import pytest
 import requests
-from engines import engine
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 CHROMEDRIVER = shutil.which("chromedriver")

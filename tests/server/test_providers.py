@@ -4,8 +4,8 @@ import importlib
 import json
 from typing import Any
 
-import pytest
 from engines import engine
+import pytest
 from replay import exchange, load
 from test_recordings import H2O, OPEN_ASSISTANT
 

@@ -1,21 +1,22 @@
 """The recorded exchanges are the judge: what a real server answered, this one has to answer."""
 
+from contextlib import ExitStack
+from itertools import count, groupby
 import json
 import re
 import threading
 import time
-from contextlib import ExitStack
-from itertools import count, groupby
 from typing import Any, Dict, List, Optional, Tuple
 
-import pytest
-import requests
 from engines import engine
+import pytest
 from replay import RECORDED_AT, RECORDINGS, load, recorded
+import requests
 
-from g4f_legacy.stream import documents
 from g4f_legacy.errors import GenerationError, RateLimitError, StreamInterruptedError
-from g4f_legacy.server import create_app, open_assistant, running
+from g4f_legacy.parsing.event_stream import iter_json_events
+from g4f_legacy.server import create_app, serve_in_background
+from g4f_legacy.server.routes import open_assistant
 
 THREE = ["Привет!", " Hello", " —"]
 WHOLE = [*THREE, *' 你好| 👋,| I| am| a| *test*| model.|\nSecond| line:| data:| {"a":1}.'.split("|")]
@@ -119,7 +120,7 @@ def body_of(answer: requests.Response) -> Tuple[bytes, bool]:
 
 
 def events(chunks: Any) -> List[Any]:
-    return list(documents(chunk.encode() if isinstance(chunk, str) else chunk for chunk in chunks))
+    return list(iter_json_events(chunk.encode() if isinstance(chunk, str) else chunk for chunk in chunks))
 
 
 def test_every_recording_is_used() -> None:
@@ -130,7 +131,7 @@ def test_every_recording_is_used() -> None:
 @pytest.mark.parametrize("name", H2O)
 def test_h2o(name: str) -> None:
     exchanges = load(f"h2o/{name}")
-    with running(create_app(engine(*H2O[name])), threads=4) as url:
+    with serve_in_background(create_app(engine(*H2O[name])), threads=4) as url:
         client = Client(url)
         for one in exchanges:
             answer = client.send(one)
@@ -183,7 +184,7 @@ def test_open_assistant(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if name == "pending":  # the first completion has the only slot until it is told to end
         script.insert(0, lambda: over.wait(10) if next(calls) == 0 else None)
     with ExitStack() as stack:
-        url = stack.enter_context(running(create_app(engine(*script), slots=1), threads=8))
+        url = stack.enter_context(serve_in_background(create_app(engine(*script), slots=1), threads=8))
         if name == "pending":
             other = {"messages": [{"role": "user", "content": "x"}]}
             thread = threading.Thread(

@@ -1,19 +1,19 @@
 """A server that is abused, and what has to be true of it afterwards."""
 
+from contextlib import contextmanager, suppress
 import logging
 import re
 import socket
 import threading
 import time
-from contextlib import contextmanager, suppress
 from typing import Any, Callable, Iterator, List
 from urllib.parse import urlsplit
 
-import pytest
 from engines import engine
 from protocols import ask
+import pytest
 
-from g4f_legacy.server import create_app, running
+from g4f_legacy.server import create_app, serve_in_background
 
 TEXT = ["Still", " ", "here", "."]
 
@@ -42,7 +42,7 @@ def serving(provider: Any, caplog: pytest.LogCaptureFixture, threads: int = 16) 
     """Serves for the block, which is to abuse the server. It goes on serving, and leaves no thread and no traceback."""
     caplog.set_level(logging.INFO)
     before = set(threading.enumerate())
-    with running(create_app(provider), threads=threads) as url:
+    with serve_in_background(create_app(provider), threads=threads) as url:
         yield url
         assert goes_on_serving(url)
     assert wait_until(lambda: set(threading.enumerate()) <= before)

@@ -9,8 +9,8 @@ from raw_host import Answer, whole
 from replay import Sent, exchange, load
 from test_Google import event as gemini
 
-from g4f_legacy.errors import GenerationError, ProviderError, RateLimitError, StreamInterruptedError
 from g4f_legacy.Provider import Google, H2o, HuggingChat, OpenAI, OpenAssistant
+from g4f_legacy.errors import GenerationError, ProviderError, RateLimitError, StreamInterruptedError
 
 MESSAGES = [{"role": "user", "content": "hello"}]
 KEY = "s3cr3t-key"

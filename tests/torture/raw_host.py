@@ -1,10 +1,10 @@
 """A host on a real socket that says exactly what it is told, byte for byte."""
 
+from contextlib import suppress
 import os
 import socket
 import struct
 import threading
-from contextlib import suppress
 from typing import Any, Callable, Dict, List, Optional
 
 from replay import Sent

@@ -1,11 +1,11 @@
 """A host that repeats what it was sent, in answers that go wrong in one way each."""
 
+from base64 import b64decode, b64encode
 import html
 import json
 import socket
 import time
 import traceback
-from base64 import b64decode, b64encode
 from typing import Any, Callable, Dict, Optional, Set
 from urllib.parse import quote, quote_plus
 

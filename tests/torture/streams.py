@@ -8,7 +8,7 @@ from typing import Any, Callable, Iterable, List, Tuple
 from protocols import PROTOCOLS, Outcome, Recorded, begin
 from raw_host import Answer
 
-from g4f_legacy.session import new_session
+from g4f_legacy.transport.session import new_session
 
 NAMES = """h2o/hello h2o/length_limit h2o/error_event h2o/cut openai/stream gemini/hello open_assistant/hello
     open_assistant/pending open_assistant/error_event open_assistant/worker_lost hugging_chat/hello

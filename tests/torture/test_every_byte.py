@@ -1,12 +1,12 @@
 """Each stream, and each answer before it, cut after every byte."""
 
+from concurrent.futures import ThreadPoolExecutor
 import json
 import socket
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, List
 
-import pytest
 from protocols import Outcome
+import pytest
 from raw_host import FRAMINGS, RawHost, head, piece, reset, whole
 from streams import FIRST, Stream, Tried, jobs, outcome, tried
 

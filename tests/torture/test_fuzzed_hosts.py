@@ -9,8 +9,8 @@ import socket
 import time
 from typing import Any, Iterator, List, Tuple
 
-import pytest
 from protocols import ANSWERS, IN_STEPS, Recorded, ask, is_question
+import pytest
 from raw_host import RawHost, head, piece, whole
 from replay import Sent
 

@@ -3,11 +3,11 @@ import socket
 import threading
 import time
 import tracemalloc
-import zlib
 from typing import Callable, Dict, Tuple
+import zlib
 
-import pytest
 from protocols import PROTOCOLS, ask
+import pytest
 from raw_host import RawHost, head, piece, whole
 from replay import Sent
 

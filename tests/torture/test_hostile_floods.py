@@ -3,13 +3,14 @@ import time
 import tracemalloc
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
-import pytest
 from protocols import ANSWERS, Recorded, ask, is_question
+import pytest
 from raw_host import RawHost, head, whole
 from replay import Sent
 
-from g4f_legacy import body, sse
 from g4f_legacy.errors import RequestFailedError, ResponseFormatError, StreamInterruptedError
+from g4f_legacy.parsing import sse
+from g4f_legacy.transport import body
 
 MEBIBYTE = 1024 * 1024
 
@@ -19,7 +20,7 @@ def test_the_longest_object(name: str, stream: bool) -> None:
     answers = Recorded(name)
     said = answers.stream
     begin, end = answers.documents()[-2 if name == "HuggingChat" else -1]  # the one that ends it
-    longest = sse.LONGEST if answers.kind != "application/json" else body.LARGEST
+    longest = sse.MAX_LINE_LENGTH if answers.kind != "application/json" else body.MAX_BODY_SIZE
     line = said.rfind(b"\n", 0, begin) + 1
     for more in (0, 1):
         padding = b'{"padding": "%s", ' % (b"x" * (longest + more - (end - line) - len('"padding": "", ')))
@@ -83,7 +84,7 @@ def test_a_flood_is_left_before_it_fills_the_memory(first: bytes, more: bytes, n
         assert text == "" and isinstance(raised, (ResponseFormatError, RequestFailedError, StreamInterruptedError))
         assert heard_all == [] and time.monotonic() - began < 30
         is_document = answers.kind == "application/json" or where != is_question
-        assert memory() < (2.5 * body.LARGEST if is_document else 6 * sse.LONGEST)
+        assert memory() < (2.5 * body.MAX_BODY_SIZE if is_document else 6 * sse.MAX_LINE_LENGTH)
 
 
 @pytest.fixture
@@ -130,4 +131,4 @@ def test_what_means_nothing_takes_no_memory(between: bytes, name: str, memory: A
 
     with RawHost(answer) as host:
         assert ask(name, host.url, ANSWERS[name].ways[-1]) == (answers.text, None)
-    assert memory() < (3 * body.LARGEST if answers.kind == "application/json" else 4 * sse.LONGEST)
+    assert memory() < (3 * body.MAX_BODY_SIZE if answers.kind == "application/json" else 4 * sse.MAX_LINE_LENGTH)

@@ -3,17 +3,17 @@ import json
 import random
 import re
 import socket
-import zlib
 from typing import Any, Callable, Dict, List, Tuple
 from urllib.parse import unquote_to_bytes, urlsplit
+import zlib
 
-import pytest
-import requests
 from protocols import ANSWERS, IN_STEPS, Recorded, ask, is_question
+import pytest
 from raw_host import RawHost, whole
 from replay import Sent
+import requests
 
-from g4f_legacy import cli
+from g4f_legacy.cli import main as cli
 from g4f_legacy.errors import (
     AuthenticationError,
     GenerationError,

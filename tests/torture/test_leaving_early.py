@@ -8,11 +8,11 @@ import threading
 import time
 from typing import Any, AsyncIterator, Awaitable, Callable, Dict, Generator, Iterator, List, Optional, Tuple
 
-import pytest
 from protocols import KEY, PROTOCOLS
+import pytest
 from waiting_host import SOON, WAYS, WaitingHost, leave_task, started
 
-from g4f_legacy.aio import AsyncCompletion
+from g4f_legacy.concurrency.async_stream import AsyncStream
 
 Ask = Callable[[], Generator[str, None, None]]
 
@@ -78,17 +78,17 @@ def test_at_a_token(leave: Callable[[Ask], None], host: WaitingHost) -> None:
 
 
 async def at_a_token(host: WaitingHost) -> None:
-    async for token in AsyncCompletion(host.ask()):
+    async for token in AsyncStream(host.ask()):
         assert token == "one"
         await asyncio.sleep(60)
 
 
 async def between_tokens(host: WaitingHost) -> None:
-    assert [token async for token in AsyncCompletion(host.ask())] == "not reached"
+    assert [token async for token in AsyncStream(host.ask())] == "not reached"
 
 
 async def whole_text(host: WaitingHost) -> None:
-    assert await AsyncCompletion(host.ask()) == "not reached"
+    assert await AsyncStream(host.ask()) == "not reached"
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
@@ -121,7 +121,7 @@ kept: List[AsyncIterator[str]] = []
 @pytest.mark.parametrize("leave", [aclose, athrow, leave_it_open, drop])
 def test_an_asynchronous_generator(leave: Callable[..., Awaitable[None]], host: WaitingHost) -> None:
     async def main() -> None:
-        tokens = AsyncCompletion(host.ask()).__aiter__()
+        tokens = AsyncStream(host.ask()).__aiter__()
         assert await tokens.__anext__() == "one"
         await leave(tokens)
 

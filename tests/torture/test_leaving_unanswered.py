@@ -5,11 +5,11 @@ import subprocess
 import time
 from typing import Any, Iterator
 
-import pytest
 from protocols import PROTOCOLS, QUESTION
+import pytest
 from waiting_host import SOON, WAYS, WaitingHost, leave_task, started
 
-from g4f_legacy.aio import AsyncCompletion
+from g4f_legacy.concurrency.async_stream import AsyncStream
 
 # The provider, which request is not answered, and whether there is something to clean up.
 UNANSWERED = {
@@ -30,7 +30,7 @@ def host(request: Any) -> Iterator[WaitingHost]:
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_a_task(way: Any, host: WaitingHost) -> None:
     async def use() -> None:
-        assert await AsyncCompletion(host.ask(stream=False)) == "not reached"
+        assert await AsyncStream(host.ask(stream=False)) == "not reached"
 
     leave_task(host, use(), way)
     host.assert_left()

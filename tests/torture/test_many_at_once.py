@@ -1,21 +1,21 @@
 """Many completions, at once and in a row: each is alone, and nothing of it stays."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 import gc
 import os
+from pathlib import Path
 import re
 import socket
 import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from pathlib import Path
 from typing import Any, Dict, List
 
-import pytest
 from every_host import base_url, other_answer, provider_of
 from protocols import PROTOCOLS, is_question
+import pytest
 from raw_host import RawHost, head, piece, whole
 from replay import Sent
 

@@ -4,17 +4,17 @@ import socket
 from typing import Any, Dict, List
 from urllib.parse import urlsplit
 
-import pytest
-import requests
 from every_host import base_url
 from protocols import MESSAGES, PROTOCOLS, is_question
+import pytest
 from raw_host import RawHost, head, whole
 from replay import Sent
+import requests
 from requests.cookies import RequestsCookieJar
 
 from g4f_legacy import ChatCompletion, registry
-from g4f_legacy.errors import RequestFailedError
 from g4f_legacy.Provider import OpenAI
+from g4f_legacy.errors import RequestFailedError
 
 # {own} and {other} are ports.
 ELSEWHERE = {

@@ -2,15 +2,24 @@ import json
 import re
 from typing import Any, Callable, Iterator, List, Tuple
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+import pytest
 
-from g4f_legacy import sse
-from g4f_legacy.document import LONGEST_MESSAGE, excerpt, field, message_of, objects, optional, parse, rest_of
 from g4f_legacy.errors import ProviderError, ResponseFormatError, StreamInterruptedError
-from g4f_legacy.sse import Event
-from g4f_legacy.stream import Answer, documents, json_lines
+from g4f_legacy.parsing import sse
+from g4f_legacy.parsing.event_stream import EventStream, iter_json_events, iter_json_lines
+from g4f_legacy.parsing.payload import (
+    MAX_MESSAGE_LENGTH,
+    extract_message,
+    get_field,
+    get_objects,
+    get_optional,
+    parse_json,
+    remaining_text,
+    truncate,
+)
+from g4f_legacy.parsing.sse import Event
 
 steady = settings(derandomize=True, deadline=None, database=None, max_examples=100)
 
@@ -85,13 +94,13 @@ def reference(stream: bytes) -> List[Event]:
 @steady
 def test_lines(stream: bytes, at: List[int]) -> None:
     expected = re.split(b"\r\n|\r|\n", stream)
-    assert list(sse.lines(sliced(stream, at))) == expected[: len(expected) - (not expected[-1])]
+    assert list(sse.iter_lines(sliced(stream, at))) == expected[: len(expected) - (not expected[-1])]
 
 
 @given(streams, cuts)
 @settings(steady, max_examples=400)
 def test_events_are_those_of_the_standard(stream: bytes, at: List[int]) -> None:
-    assert list(sse.events(sliced(stream, at))) == reference(stream)
+    assert list(sse.iter_events(sliced(stream, at))) == reference(stream)
 
 
 @given(streams, cuts)
@@ -106,7 +115,7 @@ def test_events_are_given_as_soon_as_they_are_whole(stream: bytes, at: List[int]
             said += piece
             yield piece
 
-    for event in sse.events(pieces()):
+    for event in sse.iter_events(pieces()):
         came.append(event)
 
 
@@ -123,10 +132,10 @@ def outcome(read: Callable[..., Iterator[Any]], pieces: List[bytes]) -> Tuple[Li
 
 
 def answered(pieces: List[bytes]) -> Iterator[Any]:
-    return iter(Answer(documents(pieces)))
+    return iter(EventStream(iter_json_events(pieces)))
 
 
-@pytest.mark.parametrize("read", [documents, json_lines, answered])
+@pytest.mark.parametrize("read", [iter_json_events, iter_json_lines, answered])
 def test_any_slicing_gives_the_same(read: Callable[..., Iterator[Any]]) -> None:
     @given(streams, cuts)
     @settings(steady, max_examples=200)
@@ -154,7 +163,7 @@ def test_objects_in_events_however_they_are_written(data: Any, objects: List[Any
         written = json.dumps(one, indent=indent, ensure_ascii=ascii_only).split("\n")
         stream += "".join(f"data:{' ' * data.draw(st.integers(0, 1))}{line}\n" for line in written)
         stream += data.draw(st.sampled_from(["\n", ": ping\n\n", "\n\n\n"]))
-    assert list(documents(sliced(stream.replace("\n", end).encode(), at))) == objects
+    assert list(iter_json_events(sliced(stream.replace("\n", end).encode(), at))) == objects
 
 
 @given(st.data(), wanted, st.sampled_from(["\n", "\r", "\r\n"]), cuts)
@@ -164,10 +173,10 @@ def test_objects_in_lines_however_they_are_written(data: Any, objects: List[Any]
     for one in objects:
         stream += data.draw(st.sampled_from(["", end, f"  {end}{end}", " "]))
         stream += json.dumps(one, ensure_ascii=data.draw(st.booleans())) + data.draw(st.sampled_from(["", "  "])) + end
-    assert list(json_lines(sliced(stream.encode(), at))) == objects
+    assert list(iter_json_lines(sliced(stream.encode(), at))) == objects
     if objects:
         cut = stream.encode().rstrip()[:-1]
-        came, error = outcome(json_lines, sliced(cut, at))
+        came, error = outcome(iter_json_lines, sliced(cut, at))
         assert came == objects[:-1] and error[0] is StreamInterruptedError
 
 
@@ -176,7 +185,7 @@ def test_objects_in_lines_however_they_are_written(data: Any, objects: List[Any]
 def test_a_document_is_parsed_or_refused(text: Any) -> None:
     for kind in (dict, list):
         try:
-            assert type(parse(text, kind)) is kind
+            assert type(parse_json(text, kind)) is kind
         except ResponseFormatError as error:
             assert len(error.args[0]) < 2000 and error.args[0].isprintable()
 
@@ -186,9 +195,9 @@ def test_a_document_is_parsed_or_refused(text: Any) -> None:
 def test_a_field_is_of_its_kind_or_refused(value: Any, keys: str, kind: Any) -> None:
     for document in ({"a": value}, {"a": {"b": value}}, {"a": [value]}, {"a": [{"b": value}]}):
         takes: List[Tuple[Any, Callable[[], Any]]] = [
-            (kind, lambda: field(document, kind, *keys.split())),
-            (kind, lambda: optional(document, kind, "a")),
-            (list, lambda: objects(document, "a")),
+            (kind, lambda: get_field(document, kind, *keys.split())),
+            (kind, lambda: get_optional(document, kind, "a")),
+            (list, lambda: get_objects(document, "a")),
         ]
         for expected, take in takes:
             try:
@@ -200,9 +209,9 @@ def test_a_field_is_of_its_kind_or_refused(value: Any, keys: str, kind: Any) -> 
 @given(failures)
 @settings(steady, max_examples=100)
 def test_what_a_host_says_is_one_short_printable_line(said: Any) -> None:
-    message = message_of(said)
-    assert message.isprintable() and len(message) <= LONGEST_MESSAGE
-    assert len(excerpt(json.dumps(said))) < 2000
+    message = extract_message(said)
+    assert message.isprintable() and len(message) <= MAX_MESSAGE_LENGTH
+    assert len(truncate(json.dumps(said))) < 2000
 
 
 white = st.text(" \n\t", max_size=2)
@@ -212,10 +221,10 @@ white = st.text(" \n\t", max_size=2)
 @settings(steady, max_examples=100)
 def test_the_rest_of_a_text(whole: str, other: str, before: str, after: str) -> None:
     for size in range(len(whole) + 1):
-        assert rest_of(whole, whole[:size]) == whole[size:]
+        assert remaining_text(whole, whole[:size]) == whole[size:]
     for came in (other, before + other + after):
         try:
-            rest = rest_of(whole, came)
+            rest = remaining_text(whole, came)
         except StreamInterruptedError:
             assert not whole.startswith(came.strip())
         else:
@@ -229,10 +238,10 @@ def test_an_event_has_an_end(line: bytes) -> None:
 
     def pieces() -> Iterator[bytes]:
         nonlocal came
-        while came < 100 * sse.LONGEST:
+        while came < 100 * sse.MAX_LINE_LENGTH:
             came += 1000 * len(line)
             yield 1000 * line
 
     with pytest.raises(ResponseFormatError, match="an event of more than"):
-        list(sse.events(pieces()))
-    assert came < 8 * sse.LONGEST
+        list(sse.iter_events(pieces()))
+    assert came < 8 * sse.MAX_LINE_LENGTH

@@ -1,30 +1,31 @@
 """What logs a caller in is nowhere to be seen, whatever a host makes of it; and it reaches that host alone."""
 
+from itertools import product
 import json
 import logging
-import socket
-from itertools import product
 from pathlib import Path
+import socket
 from typing import Any, Dict
 from zlib import crc32
 
-import pytest
-import requests
 from every_host import base_url
 from protocols import MESSAGES, PROTOCOLS, begin
+import pytest
 from raw_host import RawHost, whole
 from repeating_host import COOKIE, FAULTS, HEADER, KEY, LOGIN, PASSWORD, SECRETS, answering, seen, shown, ways_to_write
 from replay import Sent
+import requests
 from requests.cookies import RequestsCookieJar
 from urllib3.exceptions import ProtocolError
 
-from g4f_legacy import ChatCompletion, cli, registry
-from g4f_legacy.errors import ProviderError, RequestFailedError, StreamInterruptedError
-from g4f_legacy.failures import hide_in
-from g4f_legacy.host import Host
-from g4f_legacy.options import read_options
+from g4f_legacy import ChatCompletion, registry
 from g4f_legacy.Provider import OpenAI, OpenAssistant
-from g4f_legacy.server import create_app, running, serve
+from g4f_legacy.cli import main as cli
+from g4f_legacy.errors import ProviderError, RequestFailedError, StreamInterruptedError
+from g4f_legacy.options import read_options
+from g4f_legacy.server import create_app, serve, serve_in_background
+from g4f_legacy.transport.client import ServerClient
+from g4f_legacy.transport.failures import redact_error
 
 ROUNDS = 1  # of the ways to give them, which take turns; 4 are all ways with all providers
 
@@ -37,7 +38,7 @@ def test_however_it_is_written_and_cut(name: str, way: str) -> None:
     for end in (*range(8, len(written), 5), None):
         error = RequestFailedError(f"before {written[:end]}")
         error.__cause__ = ProtocolError(f"Cannot connect to {written[:end]}", ValueError(written[:end].encode()))
-        hide_in(error, secrets)
+        redact_error(error, secrets)
         assert seen(shown(error)) == set(), end
         assert error.args == ("before …",)
 
@@ -84,9 +85,8 @@ def test_a_host_repeats_it(at: str, fault: str, log: Any) -> None:
         way = [*GIVEN][(turn + number) % len(GIVEN)]
         with answering(FAULTS[fault], at, turn + number // 4) as host:
             options = {**GIVEN[way](host.url, provider), "retries": 0, "timeout": (5, 0.3)}
-            stated = (
-                f"{Host(registry.get(provider).__name__, options)!r} {read_options(registry.get(provider), options)!r}"
-            )
+            module = registry.get(provider)
+            stated = f"{ServerClient(module.__name__, options)!r} {read_options(module, options)!r}"
             with pytest.raises(ProviderError) as raised:
                 list(ChatCompletion.create("some", MESSAGES, provider, stream=True, **options))
         assert any(seen("".join(sent.headers.values())) for sent in host.sent)
@@ -173,7 +173,7 @@ def session_with(**headers: str) -> requests.Session:
 def test_a_basic_login_in_a_header() -> None:
     options = read_options(OpenAI, {"headers": {"Authorization": requests.auth._basic_auth_str("user", PASSWORD)}})
     error = RequestFailedError(f"Not {PASSWORD}, nor {options.headers}")
-    hide_in(error, options.secrets)
+    redact_error(error, options.secrets)
     assert error.args == ("Not …, nor {'Authorization': 'Basic …'}",)
 
 
@@ -230,7 +230,7 @@ def test_the_command_line(command: str, fault: str, log: Any, capfd: Any, monkey
 def test_the_local_server(fault: str, log: Any) -> None:
     with answering(FAULTS[fault], "stream", crc32(fault.encode())) as host:
         engine = {**given(host.url, "OpenAI"), "retries": 0}
-        with running(create_app("OpenAI", "some", token=COOKIE, **engine), threads=4) as url:
+        with serve_in_background(create_app("OpenAI", "some", token=COOKIE, **engine), threads=4) as url:
             for provider, token in product(("H2o", "OpenAssistant", "OpenAI"), (COOKIE, PASSWORD)):
                 with pytest.raises(ProviderError) as raised:
                     list(begin(provider, url, model="", auth=token))

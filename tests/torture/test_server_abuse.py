@@ -6,12 +6,13 @@ import sys
 import threading
 from typing import Any, Dict, Iterator, List, Tuple
 
-import pytest
 from abuse import answer_to, check_log, goes_on_serving, request, statuses, two_engines, wait_until
 from protocols import MESSAGES
+import pytest
 
 from g4f_legacy.Provider import H2o, OpenAssistant
-from g4f_legacy.server import create_app, open_assistant, running
+from g4f_legacy.server import create_app, serve_in_background
+from g4f_legacy.server.routes import open_assistant
 
 HOST = b"Host: 127.0.0.1\r\n"
 END = b"Connection: close\r\n\r\n"
@@ -28,7 +29,7 @@ PROVIDER = two_engines()
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     before = set(threading.enumerate())
-    with running(create_app(PROVIDER), threads=8) as address:
+    with serve_in_background(create_app(PROVIDER), threads=8) as address:
         yield address
     assert wait_until(lambda: set(threading.enumerate()) <= before)
 
@@ -224,7 +225,7 @@ def test_json(path: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCapt
         answer = client.post(path, data=body)
         assert answer.status_code < 500 or answer.get_json() in _BAD, body[:200]
     assert answer.status_code == 200  # the last body is as it should be
-    with running(app, threads=4) as url:
+    with serve_in_background(app, threads=4) as url:
         assert goes_on_serving(url)
     check_log(caplog)
 

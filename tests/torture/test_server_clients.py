@@ -1,5 +1,6 @@
 """Clients that are slow, many, or gone. The server ends what they left, and goes on serving the others."""
 
+from contextlib import ExitStack, suppress
 import json
 import re
 import resource
@@ -9,17 +10,17 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack, suppress
 from typing import Any, Dict, Iterator, List
 
-import pytest
-import requests
 from abuse import TEXT, connect, goes_on_serving, request, serving, two_engines, wait_until
+import pytest
 from raw_host import reset
+import requests
 
-from g4f_legacy.errors import StreamInterruptedError
 from g4f_legacy.Provider import H2o, OpenAI, OpenAssistant
-from g4f_legacy.server import channel, create_app, open_assistant, running
+from g4f_legacy.errors import StreamInterruptedError
+from g4f_legacy.server import channel, create_app, serve_in_background
+from g4f_legacy.server.routes import open_assistant
 
 CHAT = "/v1/chat/completions"
 ABUSE = [{"role": "user", "content": "abuse"}]
@@ -111,7 +112,7 @@ def test_more_than_it_takes(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogC
 
 def test_fewer_files_than_connections() -> None:
     code = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60))\n"
-    code += "from g4f_legacy.cli import main; main(['serve', '--engine', 'Echo', '--port', '0'])"
+    code += "from g4f_legacy.cli.main import main; main(['serve', '--engine', 'Echo', '--port', '0'])"
     with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr
         url = next(filter(None, (re.search(r"http://[\d.:]+", line) for line in server.stderr))).group()
@@ -203,7 +204,7 @@ def test_the_servers_end(caplog: pytest.LogCaptureFixture) -> None:
                 errors.append(error)
 
     with ExitStack() as server:
-        url = server.enter_context(running(create_app(provider), threads=16))
+        url = server.enter_context(serve_in_background(create_app(provider), threads=16))
         clients = Asking(url, b"").clients
         asking: Dict[str, Any] = {"stream": True, "retries": 0, "timeout": 20}
         completions = [

@@ -4,13 +4,13 @@ import threading
 import time
 from typing import Any
 
+from abuse import serving, two_engines, wait_until
 import pytest
 import requests
-from abuse import serving, two_engines, wait_until
 
-from g4f_legacy.errors import StreamInterruptedError
 from g4f_legacy.Provider import OpenAssistant
-from g4f_legacy.server import h2o, open_assistant
+from g4f_legacy.errors import StreamInterruptedError
+from g4f_legacy.server.routes import h2o, open_assistant
 
 
 class Visitor:

@@ -1,18 +1,18 @@
 """Which clock ends what: README's "What happens when things go wrong" has them in words."""
 
+from contextlib import ExitStack
 import itertools
 import socket
 import time
-from contextlib import ExitStack
 from typing import Any, Callable, Dict, Iterable, Iterator, Optional, Tuple
 
-import pytest
-import requests
 from protocols import PROTOCOLS, Recorded, ask
+import pytest
 from raw_host import FRAMINGS, RawHost, head, piece, whole
+import requests
 
-from g4f_legacy import host as host_module
 from g4f_legacy.errors import ProviderError, RequestFailedError, StreamInterruptedError
+from g4f_legacy.transport import client as host_module
 
 SILENCE, LEAST = 0.2, 0.14
 TOKEN, END = PROTOCOLS["OpenAI"].events("a")

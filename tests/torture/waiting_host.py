@@ -1,17 +1,17 @@
 """A host that begins an answer and then says nothing, until its client has gone."""
 
 import asyncio
+from contextlib import contextmanager
 import re
+from socket import socket
 import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
-from socket import socket
 from typing import Any, Awaitable, Callable, Coroutine, Generator, Iterator, List
 
-import pytest
 from protocols import KEY, PROTOCOLS, Recorded, begin
+import pytest
 from raw_host import RawHost, head, piece
 from replay import Sent
 

@@ -1,0 +1,76 @@
+"""``g4f-legacy ask``: ask a question."""
+
+from argparse import ArgumentParser, Namespace
+from contextlib import ExitStack, closing
+import sys
+import threading
+from typing import Any
+
+from ..completion import ChatCompletion
+from .arguments import DEFAULT_PROVIDER, add_model, add_provider, call_options, default_provider, server_options
+from .output import print_error
+
+EXAMPLE = "ask --local 'Hello'"
+
+_STDIN_NOTICE_DELAY = 3  # seconds
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("prompt", metavar="PROMPT", nargs="?", help="the question; text from stdin goes before it")
+    add_provider(parser, DEFAULT_PROVIDER)
+    add_model(parser)
+    parser.add_argument("-s", "--system", metavar="TEXT", help="the system prompt")
+    parser.add_argument("--no-stream", action="store_true", help="print the answer when it is complete")
+    parser.add_argument("--local", action="store_true", help="ask a server inside this process, by H2o's protocol")
+
+
+def run(arguments: Namespace) -> None:
+    prompt = "\n\n".join(filter(None, [_read_stdin(), arguments.prompt]))
+    if not prompt.strip():
+        raise ValueError("there is nothing to ask: give a PROMPT, or pipe one in")
+    messages = [{"role": "system", "content": arguments.system}] if arguments.system else []
+    messages.append({"role": "user", "content": prompt})
+    options = call_options(arguments)
+    provider = arguments.provider or default_provider(arguments)
+    with ExitStack() as stack:
+        if arguments.local:
+            url = stack.enter_context(_serve_locally(provider, arguments))
+            print_error(f"Asking H2o at {url}, where {provider} answers.")
+            provider, options["base_url"], options["auth"] = "H2o", url, None
+        completion: Any = ChatCompletion.create(
+            arguments.model, messages, provider, stream=not arguments.no_stream, **options
+        )
+        if arguments.no_stream:
+            _print_tokens([completion])
+        else:
+            _print_tokens(stack.enter_context(closing(completion)))
+
+
+def _print_tokens(tokens: Any) -> None:
+    try:
+        for token in tokens:
+            print(token, end="", flush=True)
+    finally:
+        if sys.stdout and sys.stdout.isatty():
+            print()
+
+
+def _serve_locally(provider: str, arguments: Namespace) -> Any:
+    from ..server import create_app, serve_in_background  # imports flask, which asking another server does without
+
+    app = create_app(provider, arguments.model, **server_options(arguments))
+    return serve_in_background(app, threads=8)
+
+
+def _read_stdin() -> str:
+    """Read stdin, unless it is a terminal. Say so when that takes long, because a pipe may never end."""
+    if sys.stdin is None or sys.stdin.isatty():
+        return ""
+    text = "Waiting for the end of stdin. (If it holds nothing to ask: </dev/null.)"
+    notice = threading.Timer(_STDIN_NOTICE_DELAY, print_error, [text])
+    notice.daemon = True
+    notice.start()
+    try:
+        return sys.stdin.read().rstrip("\n")
+    finally:
+        notice.cancel()

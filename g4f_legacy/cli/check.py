@@ -1,0 +1,106 @@
+"""``g4f-legacy check``: try a provider's protocol against a server, step by step, and explain a failure."""
+
+from argparse import ArgumentParser, Namespace
+import logging
+import socket
+import ssl
+from typing import Any
+
+import requests
+
+from ..completion import ChatCompletion
+from ..errors import (
+    AuthenticationError,
+    GenerationError,
+    Hint,
+    ProviderError,
+    RateLimitError,
+    RequestFailedError,
+    ResponseFormatError,
+    root_cause,
+)
+from ..transport.failures import strip_credentials
+from ..transport.session import new_session
+from .arguments import add_model, add_provider, call_options, spell_flag
+
+EXAMPLE = "check -p H2o --base-url …"
+
+_OK, _CREDENTIALS_REFUSED, _FAILED = 0, 3, 5  # exit codes
+
+_STATUSES = {
+    404: "Path or model not found: the server speaks another protocol, or its address needs a path prefix.",
+    405: "Method not allowed. chat-ui answers 405 until its terms are accepted: are cookies being kept?",
+    422: "The server does not list that model, or does not accept a parameter.",
+    500: "Most often a model that the server does not list.",
+}
+_CAUSES: dict[type[Exception], str] = {
+    socket.gaierror: "There is no host of that name: is the address right?",
+    ConnectionRefusedError: "Nothing listens there: is the server running, and is the port right?",
+    ssl.SSLError: "TLS failed: does the server speak https, and is its certificate valid? See the option verify.",
+}
+_ERRORS: dict[type[Exception], str] = {
+    AuthenticationError: "The server requires credentials, or refused those that were given.",
+    RateLimitError: "The server speaks the protocol, and is busy.",
+    RequestFailedError: "The server did not answer as expected.",
+    ResponseFormatError: "Something answers there, but it does not speak this protocol.",
+    GenerationError: "The server speaks the protocol; its model failed.",
+    ProviderError: "The server speaks the protocol so far; then its response was truncated.",
+}
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    add_provider(parser, "H2o")
+    parser.set_defaults(provider="H2o")
+    add_model(parser)
+
+
+def run(arguments: Namespace) -> int:
+    """Ask the server for an answer, print each step, and return the exit code."""
+    session = new_session()
+    session.hooks["response"].append(_print_step)
+    log = logging.getLogger("g4f_legacy")
+    warnings, propagate = _WarningPrinter(), log.propagate
+    log.addHandler(warnings)
+    log.propagate = False
+    options = {"retries": 0, "session": session, **call_options(arguments)}
+    messages = [{"role": "user", "content": "Say hello."}]
+    try:
+        tokens = ChatCompletion.create(arguments.model, messages, arguments.provider, stream=True, **options)
+        count = sum(1 for _ in tokens)
+    except ProviderError as error:
+        print(f"failed  {error.describe(spell_flag)}")
+        print(f"        {explain(error)}")
+        return _CREDENTIALS_REFUSED if isinstance(error, AuthenticationError) else _FAILED
+    finally:
+        log.removeHandler(warnings)
+        log.propagate = propagate
+    print(f"ok      {count} tokens and the end-of-stream marker")
+    return _OK
+
+
+def explain(error: ProviderError) -> str:
+    """Return what a failure usually means."""
+    if error.hint in (Hint.USE_H2O, Hint.USE_HUGGINGCHAT):
+        return "It is a chat-ui of another generation."
+    if error.status in _STATUSES:
+        return _STATUSES[error.status]
+    cause = root_cause(error)
+    for kind, meaning in _CAUSES.items():
+        if isinstance(cause, kind):
+            return meaning
+    return next(meaning for kind, meaning in _ERRORS.items() if isinstance(error, kind))
+
+
+def _print_step(response: requests.Response, **_: Any) -> None:
+    if response.status_code < 400:
+        print(f"ok      {response.request.method} {strip_credentials(response.url)} {response.status_code}")
+
+
+class _WarningPrinter(logging.Handler):
+    """Prints what went wrong without failing the completion, such as its clean-up."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(f"failed  {record.getMessage()}")

@@ -1,0 +1,115 @@
+"""The command line: finds the command, parses its arguments, and turns errors into messages and exit codes.
+
+Tokens are written to stdout as they arrive, everything else to stderr.
+"""
+
+import argparse
+from collections.abc import Sequence
+from importlib import import_module
+import logging
+import os
+import sys
+from typing import Any
+
+from .._version import __version__
+from .output import print_error
+
+INTERRUPTED = 130
+
+COMMANDS = {
+    "ask": "ask a question; the answer is printed as it arrives",
+    "providers": "list the providers, or show one",
+    "models": "list the models",
+    "serve": "run a server that speaks the protocols",
+    "check": "try a protocol against a server, step by step",
+    "run": "run a script of 2023 that imports g4f",
+    "scan": "report what scripts use of g4f, without running them",
+}
+"""The commands. Each is a module here, which is imported when the command is used."""
+
+_EXIT_CODES = "exit codes: 0 done, 2 wrong usage, 3 credentials, 4 provider gone, 5 provider failed, 130 interrupted"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        argv: the arguments; by default those of the process.
+
+    Returns:
+        The exit code: 0 done; 2 wrong usage; 3 credentials are missing or refused; 4 the provider is gone; 5 the
+        provider failed; 130 interrupted. ``scan`` returns 1 when a script uses something that does not exist.
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    name = argv[0] if argv and argv[0] in COMMANDS else None
+    command: Any = import_module(f"{__package__}.{name}") if name else None
+    if name == "run":
+        argv = command.separate_script(argv)
+    arguments = _create_parser(name, command).parse_args(argv)
+    _set_up_logging(arguments)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a token may not fit the terminal's encoding
+
+    from ..errors import G4fError  # imports requests, which `--help` does without
+    from .arguments import spell_flag
+
+    try:
+        return int(command.run(arguments) or 0)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # whoever read the output has stopped reading
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except G4fError as error:
+        print_error(f"g4f-legacy: {error.describe(spell_flag)}")
+        return _exit_code(error)
+    except (TypeError, ValueError, OSError) as error:
+        print_error(f"g4f-legacy: {error}")
+        return 2
+    except ImportError as error:
+        print_error(f"g4f-legacy: {error}; the server needs its extra: pip install 'g4f-legacy[server]'")
+        return 2
+
+
+def _create_parser(name: str | None, command: Any) -> argparse.ArgumentParser:
+    """Create the parser. Only the command at hand gets its arguments."""
+    parser = argparse.ArgumentParser(
+        prog="g4f-legacy",
+        description="Client, server and script runner for the chat protocols of 2023.",
+        epilog=_EXIT_CODES,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for each, summary in COMMANDS.items():
+        subparser = subparsers.add_parser(each, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        if each == name:
+            subparser.epilog = f"example: g4f-legacy {command.EXAMPLE}"
+            subparser.add_argument(
+                "-v", "--verbose", action="count", default=0, help="show the log; twice: each request as well"
+            )
+            command.add_arguments(subparser)
+    return parser
+
+
+def _set_up_logging(arguments: argparse.Namespace) -> None:
+    log = logging.getLogger("g4f_legacy")
+    log.setLevel([logging.WARNING, logging.INFO, logging.DEBUG][min(arguments.verbose, 2)])
+    if arguments.command == "run":  # everything else that is logged is up to the script
+        log.addHandler(logging.StreamHandler())
+        log.propagate = False
+    else:
+        logging.basicConfig(format="%(message)s")
+
+
+def _exit_code(error: Exception) -> int:
+    from .. import errors
+
+    match error:
+        case errors.AuthenticationRequiredError() | errors.AuthenticationError():
+            return 3
+        case errors.ProviderNotWorkingError():
+            return 4
+        case errors.ProviderError():
+            return 5
+        case _:
+            return 2

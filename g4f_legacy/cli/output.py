@@ -1,0 +1,23 @@
+"""What the commands print besides tokens."""
+
+import json
+import sys
+from typing import Any
+
+
+def print_error(text: str) -> None:
+    """Print a line to stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as indented JSON."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_table(rows: list[list[str]]) -> None:
+    """Print rows of cells as aligned columns, without control characters: servers choose the names of models."""
+    rows = [["".join(filter(str.isprintable, " ".join(cell.split()))) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())

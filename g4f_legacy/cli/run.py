@@ -1,0 +1,47 @@
+"""``g4f-legacy run``: run a script of 2023."""
+
+from argparse import ArgumentParser, Namespace
+import os
+
+from ..compat.redirects import redirect
+from ..compat.script_runner import run_script
+from .arguments import server_options
+
+EXAMPLE = "run --to OpenAI --base-url … bot.py"
+
+_FLAGS_WITH_VALUE = ("--to", "--model", "--base-url", "--auth")
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.usage = "%(prog)s [-h] [-v] [--to NAME] [--model NAME] [--base-url URL] [--auth TEXT] SCRIPT [ARGUMENT ...]"
+    parser.add_argument("--to", metavar="NAME", help="the provider that takes calls to those that are gone")
+    parser.add_argument("--model", metavar="NAME", help="the model to ask it for (default: its own default)")
+    parser.add_argument("--base-url", metavar="URL", help="its server; without --to, an OpenAI-compatible one")
+    parser.add_argument("--auth", metavar="TEXT", help="a token or cookie text for that server")
+    parser.add_argument(
+        "script",
+        metavar="SCRIPT",
+        nargs="+",
+        help="a script, a directory, a zip file, - or -m MODULE; then its arguments",
+    )
+
+
+def separate_script(argv: list[str]) -> list[str]:
+    """Insert ``--`` before the script, because whatever follows it is the script's own."""
+    position = 1
+    while position < len(argv) and argv[position].startswith("-") and argv[position] not in ("-", "-m", "--"):
+        position += 2 if argv[position] in _FLAGS_WITH_VALUE else 1
+    if argv[position : position + 1] == ["--"]:
+        return argv
+    return [*argv[:position], "--", *argv[position:]]
+
+
+def run(arguments: Namespace) -> None:
+    """Run the script, which ends the process."""
+    if arguments.to or arguments.base_url or arguments.auth:
+        redirect(arguments.to or "OpenAI", arguments.model, **server_options(arguments))
+    elif arguments.model:
+        os.environ["G4F_LEGACY_REDIRECT_MODEL"] = arguments.model
+    if arguments.script == ["-m"]:
+        raise ValueError("-m needs the name of a module")
+    run_script(arguments.script)

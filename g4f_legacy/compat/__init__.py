@@ -1,0 +1,1 @@
+"""Everything that exists for scripts of 2023."""

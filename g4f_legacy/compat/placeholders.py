@@ -1,0 +1,70 @@
+"""Placeholders for the providers of 2023 that no longer exist: modules that can be inspected, and whose calls go to the
+redirect target."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from importlib.resources import files
+import json
+from typing import Any
+
+from .provider_module import ProviderModule
+from .redirects import route
+
+_DEFAULT_PARAMETERS = "model: str, messages: list[dict[str, str]], stream: bool"
+
+
+class Placeholder(ProviderModule):
+    """A provider that no longer exists. Its ``__name__`` is short, as that of a class: scripts print and compare it."""
+
+    is_placeholder = True
+
+    def __init__(self, name: str, facts: dict[str, Any]) -> None:
+        super().__init__(name, f"{name} of 2023, at {facts['url']}, no longer exists.")
+        models = facts.get("models", [])
+        self.url = facts["url"]
+        self.model = list(models)
+        self.models = dict(models) if isinstance(models, dict) else {model: model for model in models}
+        self.supports_stream = facts.get("supports_stream", True)
+        self.needs_auth = facts.get("needs_auth", False)
+        self.working = False
+        self.params = f"g4f.Providers.{name} supports: ({facts.get('parameters', _DEFAULT_PARAMETERS)})"
+        self._facts = facts
+        setattr(self, name, self)
+
+    @property
+    def supports_gpt_35_turbo(self) -> bool:
+        return bool(self._facts.get("supports_gpt_35_turbo", True))
+
+    @property
+    def supports_gpt_4(self) -> bool:
+        return bool(self._facts.get("supports_gpt_4", False))
+
+    def _create_completion(self, model: str, messages: list[Any], stream: bool, **kwargs: Any) -> Iterator[str]:
+        provider, model, options = route(self, model, kwargs)
+        yield from provider._create_completion(model, messages, stream, **options)
+
+
+_placeholders: dict[str, Placeholder] = {}  # by name, as far as they were asked for
+
+
+@lru_cache(maxsize=None)
+def _load_facts() -> dict[str, dict[str, Any]]:
+    facts: dict[str, dict[str, Any]] = json.loads(files(__package__).joinpath("providers_2023.json").read_bytes())
+    return facts
+
+
+def placeholder_names() -> list[str]:
+    """Return the names of all placeholders in alphabetical order."""
+    return sorted(_load_facts())
+
+
+def get_placeholder(name: str) -> Placeholder:
+    """Return the placeholder of that name, always the same object. ``Palm`` is ``Bard``.
+
+    Raises:
+        KeyError: there is none.
+    """
+    facts = _load_facts()[name]
+    if "is" in facts:
+        return get_placeholder(facts["is"])
+    return _placeholders.get(name) or _placeholders.setdefault(name, Placeholder(name, facts))

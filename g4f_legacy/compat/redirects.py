@@ -1,0 +1,156 @@
+"""Where calls go whose provider is unavailable: to one target for the whole process.
+
+These are calls to placeholders, calls that name no provider, and calls to providers of 2023 whose public server is gone
+where no other server is configured.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+import logging
+import os
+from types import ModuleType, TracebackType
+from typing import Any, Callable, NamedTuple
+
+from .. import registry
+from ..availability import is_placeholder, is_unavailable
+from ..errors import Hint, ProviderNotWorkingError
+from ..options import base_url_of, is_public, read_options
+
+FORWARDED_OPTIONS = (
+    *("temperature", "top_p", "top_k", "max_tokens", "n", "stop", "presence_penalty", "frequency_penalty", "seed"),
+    *("timeout", "proxy", "retries"),
+)
+"""The keyword arguments of a call that the target gets. All others were meant for the service that is gone."""
+
+log = logging.getLogger(__name__)
+
+
+class Call(NamedTuple):
+    """A provider, and what it is called with."""
+
+    provider: Any
+    model: str
+    options: dict[str, Any]
+
+
+@dataclass(eq=False)
+class Target:
+    """A redirect target. As a context manager, it is in force for the length of the block."""
+
+    provider: Any
+    model: str = ""
+    options: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def __enter__(self) -> "Target":
+        self._remove()
+        _targets.append(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._remove()
+
+    def _remove(self) -> None:
+        with suppress(ValueError):
+            _targets.remove(self)
+
+
+_targets: list[Target] = []  # the last one counts; blocks of several threads need not end in the order they began
+_logged: set[tuple[str, str, str]] = set()
+
+on_missing_target: Callable[[ProviderNotWorkingError], Any] | None = None
+"""A function that is called before a call fails because there is no target. While it is set, calls do not try public
+servers that are gone either."""
+
+
+def redirect(provider: str | ModuleType | None, model: str | None = None, **options: Any) -> Target:
+    """Send calls whose provider is unavailable to another one: from now on or, in a ``with`` statement, for the block.
+
+    Args:
+        provider: a provider or its name; None stops redirecting, whatever the environment says.
+        model: the model to ask for, whatever a call names; by default the target's own default.
+        options: those of each call to the target, such as ``base_url`` and ``auth``, and generation parameters.
+
+    Raises:
+        ProviderNotFoundError: no provider has that name.
+        ProviderNotWorkingError: that provider is unavailable itself.
+        AuthenticationRequiredError: credentials are missing.
+        TypeError, ValueError: an option is wrong.
+    """
+    target = Target(_resolve_target(provider, options) if provider else None, model or "", options)
+    if target.provider:
+        read_options(target.provider, options)
+    _targets.append(target)
+    return target
+
+
+def current_target() -> Target | None:
+    """Return the target that `redirect` set last, else that of ``G4F_LEGACY_REDIRECT`` and
+    ``G4F_LEGACY_REDIRECT_MODEL``."""
+    if _targets:
+        return _targets[-1] if _targets[-1].provider else None
+    name = os.environ.get("G4F_LEGACY_REDIRECT")
+    return Target(_resolve_target(name, {}), os.environ.get("G4F_LEGACY_REDIRECT_MODEL", "")) if name else None
+
+
+def route(provider: Any, model: str, options: dict[str, Any]) -> Call:
+    """Resolve the provider that is actually called.
+
+    Raises:
+        ProviderNotWorkingError: the provider is a placeholder, and there is no target.
+    """
+    if not is_unavailable(provider, options):
+        return Call(provider, model, options)
+    if current_target() is None and not is_placeholder(provider) and on_missing_target is None:
+        return Call(provider, model, options)  # its public server is gone, but whoever names it may try
+    return call_target(provider.__name__.rpartition(".")[2], options)
+
+
+def call_target(name: str, options: dict[str, Any]) -> Call:
+    """Turn a call to an unavailable provider into one to the target.
+
+    Args:
+        name: the unavailable provider, for the log and the error.
+        options: those of the call.
+
+    Raises:
+        ProviderNotWorkingError: there is no target.
+    """
+    target = current_target()
+    if target is None:
+        error = ProviderNotWorkingError(
+            f"{name} is gone, and there is no redirect for its calls", hint=Hint.REDIRECT_CALLS
+        )
+        if on_missing_target:
+            on_missing_target(error)
+        raise error
+    target_name = target.provider.__name__.rpartition(".")[2]
+    if (name, target_name, target.model) not in _logged:
+        _logged.add((name, target_name, target.model))
+        log.info("Calls to %s go to %s%s.", name, target_name, f", model {target.model}" if target.model else "")
+    forwarded = forwarded_options(options)
+    if not is_public(target.provider, target.options.get("base_url") or base_url_of(target.provider)):
+        forwarded.pop("proxy", None)  # it was meant for a public service, not for the user's own server
+    return Call(target.provider, target.model, {**forwarded, **target.options})
+
+
+def forwarded_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of a call that mean the same for every provider, without those of a wrong type."""
+    forwarded = {name: value for name, value in options.items() if name in FORWARDED_OPTIONS and value is not None}
+    for name, types in (("timeout", (int, float, tuple)), ("proxy", str), ("retries", int)):
+        if name in forwarded and not (forwarded[name] and isinstance(forwarded[name], types)):
+            del forwarded[name]
+    return forwarded
+
+
+def _resolve_target(provider: str | ModuleType, options: dict[str, Any]) -> Any:
+    module: Any = registry.get(provider) if isinstance(provider, str) else provider
+    registry.check_provider(module)
+    if not is_unavailable(module, options):
+        return module
+    name = module.__name__.rpartition(".")[2]
+    message = f"{name} is gone itself, and cannot be a redirect target"
+    if is_placeholder(module):
+        raise ProviderNotWorkingError(f"{message}: there are {', '.join(registry.names())}")
+    raise ProviderNotWorkingError(message, provider=name, hint=Hint.SET_SERVER)

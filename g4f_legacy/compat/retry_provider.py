@@ -1,0 +1,74 @@
+"""`RetryProvider`: several providers that are tried in turn."""
+
+from collections.abc import Generator, Sequence
+import random
+from typing import Any
+
+from .. import registry
+from ..availability import is_unavailable
+from ..concurrency.async_stream import AsyncStream
+from ..errors import RetryNoProviderError, RetryProviderError
+from .base_provider import BaseProvider
+
+
+class RetryProvider(BaseProvider):
+    """Asks several providers in turn, until one yields a token.
+
+    Args:
+        providers: modules or names; the list is not changed.
+        shuffle: whether to try them in random order, a new one for each call.
+    """
+
+    __name__ = "RetryProvider"
+    model: list[str] = []
+    models: dict[str, str] = {}
+    working = True
+    supports_stream = True
+
+    def __init__(self, providers: Sequence[Any], shuffle: bool = True) -> None:
+        self.providers = [registry.get(provider) if isinstance(provider, str) else provider for provider in providers]
+        self.shuffle = shuffle
+
+    def create_completion(
+        self, model: str, messages: list[Any], stream: bool = False, **kwargs: Any
+    ) -> Generator[str, None, None]:
+        """Yield the tokens of the first provider that yields one. An error after its first token is raised.
+
+        Raises:
+            RetryNoProviderError: there is no provider to try.
+            RetryProviderError: all have failed; the error lists how.
+        """
+        candidates = [
+            provider
+            for provider in self.providers
+            if not stream or provider.supports_stream or is_unavailable(provider, kwargs)
+        ]
+        if self.shuffle:
+            random.shuffle(candidates)
+        if not candidates:
+            raise RetryNoProviderError("there is no provider to try" + (" that can stream" if self.providers else ""))
+        return self._try_each(candidates, model, messages, stream, kwargs)
+
+    _create_completion = create_completion
+
+    def create_async(self, model: str, messages: list[Any], **kwargs: Any) -> Any:
+        """Return a coroutine for the complete text."""
+        return AsyncStream(self.create_completion(model, messages, **kwargs)).text()
+
+    @staticmethod
+    def _try_each(
+        candidates: list[Any], model: str, messages: list[Any], stream: bool, kwargs: Any
+    ) -> Generator[str, None, None]:
+        failures: list[Exception] = []
+        for provider in candidates:
+            try:
+                tokens = iter(provider.create_completion(model, messages, stream, **kwargs))
+                first = next(tokens, None)
+            except Exception as error:
+                failures.append(error)
+                continue
+            if first is not None:
+                yield first
+                yield from tokens
+            return
+        raise RetryProviderError(candidates, failures)

@@ -1,0 +1,150 @@
+"""Runs a script of 2023 as ``python`` would, with ``g4f`` standing for this package."""
+
+import atexit
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+import os
+import pkgutil
+import runpy
+import signal
+import sys
+import threading
+from types import ModuleType, TracebackType
+from typing import Any, NoReturn
+
+from . import redirects
+from .. import registry
+from ..errors import ProviderNotWorkingError
+from ..options import is_configured
+from .provider_package import ExistingModuleLoader
+
+NOT_WORKING = 4
+"""The exit code of a script whose first completion has no provider to go to."""
+
+# The public root, which scripts import as `g4f`.
+_g4f = import_module(__name__.partition(".")[0])
+
+
+def run_script(command: Sequence[str]) -> NoReturn:
+    """Run a script as ``python`` would, and exit as ``python`` would.
+
+    Args:
+        command: what follows ``python`` on a command line: a script, a directory or zip file with a ``__main__``, ``-``
+            for stdin, or ``-m`` and a module; then the script's arguments.
+
+    Raises:
+        SystemExit: with the script's exit code; a signal ends the process in another way.
+        OSError: the script cannot be read.
+    """
+    start = _prepare(command)
+    sys.meta_path.insert(0, _G4fFinder())
+    if not any(map(is_configured, registry.all().values())):
+        redirects.on_missing_target = _ExitOnMissingTarget()
+    interrupt = _RaiseSignalAtExit()
+    atexit.register(interrupt)  # registered before the script's own functions, so that it is called after them
+    try:
+        start()
+    except SystemExit:
+        raise
+    except BaseException as error:
+        trace = _trim_traceback(error.__traceback__)
+        sys.excepthook(type(error), error.with_traceback(trace), trace)
+        interrupt.is_interrupted = isinstance(error, KeyboardInterrupt)
+        raise SystemExit(NOT_WORKING if isinstance(error, ProviderNotWorkingError) else 1) from None
+    raise SystemExit(0)
+
+
+class _RaiseSignalAtExit:
+    """Ends an interrupted process by SIGINT, as Python does, so that the shell sees it."""
+
+    is_interrupted = False
+
+    def __call__(self) -> None:
+        if self.is_interrupted:
+            _flush()
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def _prepare(command: Sequence[str]) -> Callable[[], Any]:
+    """Set sys.argv and sys.path as Python does, and return the function that runs the script."""
+    name = command[0]
+    if name == "-m":
+        module, sys.argv = command[1], list(command[1:])
+        sys.path[0] = os.getcwd()
+        return lambda: runpy.run_module(module, run_name="__main__", alter_sys=True)
+    sys.argv = list(command)
+    if name == "-":
+        sys.path[0] = ""
+        return lambda: _execute(sys.stdin.buffer.read(), "<stdin>")
+    if pkgutil.get_importer(name) is not None:  # a directory or a zip file
+        del sys.path[0]
+        return lambda: runpy.run_path(name, run_name="__main__")
+    sys.path[0] = os.path.dirname(os.path.realpath(name))
+    with open(name, "rb") as script:
+        source = script.read()
+    return lambda: _execute(source, os.path.abspath(name))
+
+
+def _execute(source: bytes, filename: str) -> None:
+    main = ModuleType("__main__")
+    main.__dict__.update(__builtins__=__builtins__, __cached__=None, __file__=filename)
+    sys.modules["__main__"] = main
+    exec(compile(source, filename, "exec", dont_inherit=True), main.__dict__)
+
+
+def _trim_traceback(trace: TracebackType | None) -> TracebackType | None:
+    """Return the part of a traceback that belongs to the script."""
+    runners = (__file__, runpy.__file__, "<frozen runpy>")
+    while trace and trace.tb_frame.f_code.co_filename in runners:
+        trace = trace.tb_next
+    return trace
+
+
+class _ExitOnMissingTarget:
+    """Ends a script whose completions have no provider to go to. The script can catch the SystemExit, but only once."""
+
+    def __init__(self) -> None:
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+        self._was_reported = False
+
+    def __call__(self, error: ProviderNotWorkingError) -> None:
+        if os.getpid() != self._process:
+            return  # in a worker process, the error reaches its parent
+        with self._lock:
+            is_first, self._was_reported = not self._was_reported, True
+            if is_first:
+                print(f"g4f-legacy: {error}", file=sys.stderr)
+        if is_first and threading.current_thread() is threading.main_thread():
+            raise SystemExit(NOT_WORKING)
+        _flush()
+        os._exit(NOT_WORKING)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+
+
+class _G4fFinder(MetaPathFinder):
+    """Finds ``g4f``, its submodules, and copies of it vendored in other packages, in this package."""
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        parts = fullname.split(".")
+        if "g4f" not in parts:
+            return None
+        if parts[0] != "g4f" and parts[-1] == "g4f":
+            own = PathFinder.find_spec(fullname, path)
+            if own is not None and own.submodule_search_locations is None:
+                return None  # a single file of the script's own that is called g4f.py
+        submodules = ["Provider" if name == "provider" else name for name in parts[parts.index("g4f") + 1 :]]
+        module: Any = _g4f if not submodules or submodules[0] in _g4f.__all__ else None
+        for name in submodules:
+            module = getattr(module, name, None)
+        if not isinstance(module, ModuleType):
+            raise ModuleNotFoundError(f"No module named {fullname!r}: g4f_legacy has none of that name", name=fullname)
+        return ExistingModuleLoader(module).create_spec(fullname)

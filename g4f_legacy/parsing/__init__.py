@@ -1,0 +1,1 @@
+"""From bytes to events and JSON, without any I/O."""

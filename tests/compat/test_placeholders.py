@@ -1,0 +1,119 @@
+import copy
+import inspect
+import pickle
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from g4f_legacy import Provider, models, registry
+from g4f_legacy.compat import placeholders
+from g4f_legacy.errors import ProviderNotWorkingError
+
+HELLO = [{"role": "user", "content": "Hello"}]
+LIVE_IN_2023 = {"H2o", "HuggingChat", "OpenAssistant"}
+
+
+def test_all_names_of_2023_answer() -> None:
+    assert len(placeholders.placeholder_names()) + len(LIVE_IN_2023) == 88
+    assert not set(placeholders.placeholder_names()) & set(registry.names())
+    assert all(getattr(Provider, name) for name in [*placeholders.placeholder_names(), *LIVE_IN_2023])
+
+
+@pytest.mark.parametrize("name", placeholders.placeholder_names())
+def test_one(name: str) -> None:
+    provider: Any = getattr(Provider, name)
+    assert inspect.ismodule(provider) and provider.__doc__
+    assert provider.url.startswith("http") and provider.working is False
+    assert type(provider.model) is list and set(provider.models) == set(provider.model)
+    flags = ("supports_stream", "needs_auth", "supports_gpt_35_turbo", "supports_gpt_4")
+    assert all(type(getattr(provider, flag)) is bool for flag in flags)
+    said = "Bard" if name == "Palm" else name
+    assert provider.params.startswith(f"g4f.Providers.{said} supports: (model: str, messages: ")
+    assert provider.__name__ == said and getattr(provider, said) is provider
+    assert provider == copy.deepcopy(provider) == pickle.loads(pickle.dumps(provider)) is provider
+    assert {provider: 1}[getattr(Provider, name)] == 1
+    registry.check_provider(provider)
+
+
+def test_facts() -> None:
+    bing, myshell, ai_ask = Provider.Bing, Provider.Myshell, Provider.AiAsk
+    assert (bing.url, bing.model, bing.supports_gpt_35_turbo, bing.supports_gpt_4) == (
+        "https://bing.com/chat",
+        ["gpt-4"],
+        False,
+        True,
+    )
+    assert myshell.models["samantha"] == "1e3be7fe89e94a809408b1154a2ee3e1"
+    assert (ai_ask.model, ai_ask.supports_gpt_35_turbo) == ([], True)
+    assert (Provider.Poe.needs_auth, Provider.Aichat.supports_stream) == (True, False)
+    assert Provider.Ails.params == (
+        "g4f.Providers.Ails supports: (model: str, messages: list, stream: bool, temperature: float)"
+    )
+    assert Provider.Palm is Provider.Bard
+
+
+def test_two_spellings_are_two() -> None:
+    assert Provider.DFEHub is not Provider.DfeHub and Provider.PI.url != Provider.Pi.url
+
+
+def test_they_are_made_when_they_are_asked_for() -> None:
+    code = """
+import g4f_legacy
+from g4f_legacy import Provider
+from g4f_legacy.compat import placeholders
+before = len(placeholders._placeholders)
+Provider.Bing
+print(before, len(placeholders._placeholders))
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, timeout=30, stdout=subprocess.PIPE)
+    assert done.stdout.split() == [b"0", b"1"]
+
+
+@pytest.mark.parametrize("method", ["create_completion", "_create_completion"])
+def test_a_completion_says_what_to_do(method: str) -> None:
+    with pytest.raises(ProviderNotWorkingError, match="^Bing is gone, and there is no redirect") as raised:
+        list(getattr(Provider.Bing, method)("gpt-4", HELLO, True))
+    assert str(raised.value).count("\n  ") == 3
+
+
+class TestModels:
+    def test_all_of_2023(self) -> None:
+        assert len(dir(models)) == 52
+        for name in dir(models)[2:]:
+            model = getattr(models, name)
+            assert type(model) is models.Model and getattr(models.Model, name) is model
+            assert model.best_provider is None or model.best_provider.url
+
+    @pytest.mark.parametrize(
+        "name, attribute",
+        [
+            ("gpt-4", "gpt_4"),
+            ("", "default"),
+            ("falcon-40b", "falcon_40b"),
+            ("h2oai/h2ogpt-gm-oasst1-en-2048-falcon-40b-v1", "falcon_40b"),
+            ("bard", "palm"),
+            ("bigscience/bloom", "bloom"),
+            ("gpt-3.5-turbo", "gpt_35_turbo"),
+        ],
+    )
+    def test_find(self, name: str, attribute: str) -> None:
+        assert models.find_model(name) is getattr(models, attribute)
+
+    def test_find_none(self) -> None:
+        assert models.find_model("nope") is None
+        assert not hasattr(models, "gpt_7") and not hasattr(models.Model, "gpt_7")
+
+    def test_routes(self) -> None:
+        assert models.gpt_4.best_provider is Provider.Bing
+        assert models.falcon_7b.best_provider is Provider.H2o
+        assert models.gpt_4_32k.best_provider is None
+
+    def test_convert(self) -> None:
+        assert models.ModelUtils.convert["gpt-4"] is models.gpt_4
+        assert models.ModelUtils.convert["google-bard"] is models.palm
+
+    def test_one_of_ones_own(self) -> None:
+        assert models.Model("a", "b", None) == models.Model(name="a", base_provider="b") != models.Model("b")
+        assert len({models.Model("a"), models.Model("a")}) == 1

@@ -1,0 +1,248 @@
+import asyncio
+import threading
+import time
+from typing import Any, Callable, List
+
+import pytest
+from replay import exchange, load
+
+from g4f_legacy import ChatCompletion, Provider
+from g4f_legacy.concurrency.async_stream import AsyncStream
+from g4f_legacy.errors import AuthenticationRequiredError, GenerationError
+
+HELLO = [{"role": "user", "content": "Hello big world"}]
+
+
+class Tokens:
+    """A generator that waits before each token, and notes when it is closed."""
+
+    def __init__(self, wait: Callable[[], Any] = lambda: None) -> None:
+        self.closed = threading.Event()
+        self.wait = wait
+        self.threads: List[int] = []
+
+    def __call__(self) -> Any:
+        try:
+            for token in "abc":
+                self.threads.append(threading.get_ident())
+                self.wait()
+                yield token
+        finally:
+            self.closed.set()
+
+
+def test_create_async() -> None:
+    assert asyncio.run(ChatCompletion.create_async("", HELLO, "Echo")) == "Hello big world"  # type: ignore[arg-type]
+
+
+def test_create_async_with_stream() -> None:
+    async def main() -> List[str]:
+        stream = ChatCompletion.create_async("", HELLO, "Echo", stream=True)
+        return [token async for token in stream]  # type: ignore[union-attr]
+
+    assert asyncio.run(main()) == ["Hello", " big", " world"]
+
+
+def test_the_providers_own() -> None:
+    async def main() -> Any:
+        echo = Provider.Echo
+        text = await echo.create_async("", HELLO)
+        tokens = [token async for token in echo.create_async_generator("", HELLO)]
+        return text, tokens, await echo.create_async_generator("", HELLO)
+
+    assert asyncio.run(main()) == ("Hello big world", ["Hello", " big", " world"], "Hello big world")
+
+
+def test_arguments_are_checked_at_the_call() -> None:
+    with pytest.raises(AuthenticationRequiredError):
+        ChatCompletion.create_async("", HELLO, "OpenAssistant")
+
+
+def test_create_works_inside_a_running_loop(play: Any) -> None:
+    async def main() -> Any:
+        return ChatCompletion.create("", HELLO, "H2o", base_url=play(load("h2o/hello")).url)
+
+    assert asyncio.run(main()).startswith("Привет! Hello")
+
+
+def test_errors_arrive(play: Any) -> None:
+    async def text() -> None:
+        await ChatCompletion.create_async("", HELLO, "H2o", base_url=play(load("h2o/error_event")).url)
+
+    with pytest.raises(GenerationError, match="CUDA out of memory") as raised:
+        asyncio.run(text())
+    assert raised.value.partial == "Привет! Hello —"
+
+    came = []
+
+    async def stream() -> None:
+        url = play(load("h2o/error_event")).url
+        async for token in ChatCompletion.create_async(  # type: ignore[union-attr]
+            "", HELLO, "H2o", stream=True, base_url=url
+        ):
+            came.append(token)
+
+    with pytest.raises(GenerationError, match="CUDA out of memory"):
+        asyncio.run(stream())
+    assert came == ["Привет!", " Hello", " —"]
+
+
+def test_the_loop_goes_on_meanwhile() -> None:
+    async def main() -> None:
+        gate = threading.Semaphore(0)
+        tokens = Tokens(lambda: gate.acquire(timeout=5))
+        answer = asyncio.ensure_future(AsyncStream(tokens()).text())
+        for _ in "abc":
+            await asyncio.sleep(0.01)
+            assert not answer.done()
+            gate.release()
+        assert await answer == "abc"
+        assert threading.get_ident() not in tokens.threads
+
+    asyncio.run(main())
+
+
+def test_many_at_once_do_not_wait_for_each_other() -> None:
+    everyone = threading.Barrier(50)
+
+    async def main() -> Any:
+        return await asyncio.gather(*(AsyncStream(Tokens(lambda: everyone.wait(10))()) for _ in range(50)))
+
+    assert asyncio.run(main()) == ["abc"] * 50
+
+
+def test_leaving_the_loop_early_closes_the_generator() -> None:
+    tokens = Tokens()
+
+    async def main() -> None:
+        async for token in AsyncStream(tokens()):
+            assert token == "a"
+            break
+        assert await asyncio.get_running_loop().run_in_executor(None, tokens.closed.wait, 5)
+
+    asyncio.run(main())
+
+
+def test_an_exception_in_the_loop_closes_the_generator() -> None:
+    tokens = Tokens()
+
+    async def main() -> None:
+        async for _ in AsyncStream(tokens()):
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(main())
+    assert tokens.closed.wait(5)
+
+
+def test_being_cancelled_while_it_closes_the_generator() -> None:
+    """The closing has not begun yet, more often than not."""
+    every = [Tokens() for _ in range(20)]
+
+    async def main() -> None:
+        for tokens in every:
+            stream = AsyncStream(tokens()).__aiter__()
+            await stream.__anext__()
+            kept.append(stream)
+            closing = asyncio.ensure_future(stream.aclose())  # type: ignore[attr-defined]
+            await asyncio.sleep(0)
+            closing.cancel()
+
+    kept: List[Any] = []
+    asyncio.run(main())
+    assert all(tokens.closed.wait(5) for tokens in every)
+
+
+@pytest.mark.parametrize("way", ["await", "async for"])
+def test_being_cancelled_closes_the_generator(way: str) -> None:
+    started, gate = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        started.set()
+        assert gate.wait(5)
+
+    tokens = Tokens(wait)
+
+    async def use() -> None:
+        completion = AsyncStream(tokens())
+        if way == "await":
+            await completion
+        else:
+            async for _ in completion:
+                pass
+
+    async def main() -> None:
+        task = asyncio.ensure_future(use())
+        while not started.is_set():
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not tokens.closed.is_set()  # the loop does not wait for the token that is under way
+        gate.set()
+
+    asyncio.run(main())
+    assert tokens.closed.wait(5)
+
+
+def test_no_thread_is_left() -> None:
+    async def main() -> None:
+        for _ in range(5):
+            await AsyncStream(Tokens()())
+
+    before = threading.active_count()
+    asyncio.run(main())
+    for _ in range(100):
+        if threading.active_count() <= before:
+            break
+        time.sleep(0.02)
+    assert threading.active_count() <= before
+
+
+def test_leaving_early_ends_the_completion_on_the_host(play: Any) -> None:
+    replay = play(load("h2o/hello"))
+
+    async def main() -> Any:
+        stream = Provider.H2o.create_async_generator("", HELLO, base_url=replay.url).__aiter__()
+        token: Any = await stream.__anext__()
+        await stream.aclose()  # type: ignore[attr-defined]
+        return token
+
+    assert asyncio.run(main()) == "Привет!"
+    assert [step.split()[0] for step in replay.steps[-2:]] == ["POST", "DELETE"]
+    assert replay.steps[-2].endswith("/stop-generating")
+
+
+def test_being_cancelled_ends_the_completion_on_the_host_at_once(play: Any) -> None:
+    """Also while nothing comes: the host is silent for as long as it sees the client."""
+    over = threading.Event()
+    exchanges = load("h2o/hello")
+    path = exchanges[3]["request"]["path"]
+    token = 'data:{"token":{"text":"one"}}\n\n'
+    exchanges[3]["response"].update(chunks=[token, lambda: over.wait(30)])
+    exchanges.append(exchange("POST", f"{path}/stop-generating", content_length="0"))
+    replay = play(exchanges)
+
+    async def use() -> None:
+        async for token in Provider.H2o.create_async_generator("", HELLO, base_url=replay.url):
+            assert token == "one"
+            came.set()
+
+    async def main() -> None:
+        task = asyncio.ensure_future(use())
+        while not came.is_set():
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)  # until it waits for the next token
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    came = threading.Event()
+    asyncio.run(main())
+    for _ in range(500):
+        if len(replay.sent) == 6:
+            break
+        time.sleep(0.01)
+    over.set()
+    assert [step.split()[0] for step in replay.steps[-2:]] == ["POST", "DELETE"]
+    assert replay.steps[-2].endswith("/stop-generating")

@@ -1,0 +1,85 @@
+from typing import Any, List, Optional
+
+import pytest
+import requests
+
+from g4f_legacy.errors import GenerationError, RequestFailedError
+from g4f_legacy.transport.failures import get_redirect_url, is_transient, origin, redact_error
+
+
+@pytest.mark.parametrize(
+    "one, other, is_same",
+    [
+        ("http://a.host", "http://a.host:80/x?y", True),
+        ("https://a.host", "https://a.host:443/", True),
+        ("http://A.host/", "http://me:pw@a.HOST/", True),
+        ("http://a.host", "https://a.host", False),
+        ("http://a.host:443", "https://a.host", False),
+        ("https://a.host:80", "https://a.host", False),
+        ("http://a.host", "http://a.host:81", False),
+        ("http://a.host", "http://b.a.host", False),
+    ],
+)
+def test_origin(one: str, other: str, is_same: bool) -> None:
+    assert (origin(one) == origin(other)) is is_same
+
+
+@pytest.mark.parametrize(
+    "status, location, target",
+    [
+        (302, "/y?z", "http://a.host/y?z"),
+        (307, "y", "http://a.host/x/y"),
+        (308, "//b.host/", "http://b.host/"),
+        (301, "https://b.host", "https://b.host/"),
+        (302, "file:///etc/passwd", None),
+        (302, "https:///x", None),
+        (302, "http://[", None),
+        (302, None, None),
+        (200, "/y", None),
+    ],
+)
+def test_redirect_target(status: int, location: Optional[str], target: Optional[str]) -> None:
+    response = requests.Response()
+    response.status_code, response.url = status, "http://a.host/x/"
+    if location is not None:
+        response.headers["Location"] = location
+    assert get_redirect_url(response) == target
+
+
+@pytest.mark.parametrize(
+    "cause, expected",
+    [
+        (requests.ConnectionError(), True),
+        (requests.exceptions.SSLError(), False),
+        (requests.exceptions.ProxyError(), True),
+        (requests.ConnectTimeout(), False),
+        (requests.ReadTimeout(), False),
+        (requests.exceptions.InvalidURL(), False),
+        (None, False),
+    ],
+)
+def test_is_passing(cause: Any, expected: bool) -> None:
+    error = RequestFailedError("no answer")
+    error.__cause__ = cause
+    assert is_transient(error) is expected
+
+
+@pytest.mark.parametrize(
+    "said, secrets, shown",
+    [
+        ("Bad key s3cr3t-key: no", ["s3cr3t-key"], "Bad key …: no"),
+        ("s3cr3t-key, again s3cr3t-key", ["s3cr3t-key"], "…, again …"),
+        ("a s3cr3t-ke", ["s3cr3t-key"], "a …"),  # cut
+        ("{'key': 's3cr3t-k'}", ["s3cr3t-key"], "{'key': '…'}"),
+        ("s3cr3t-KEY no", ["s3cr3t-key"], "s3cr3t-KEY no"),
+        ("one+two+three, four four", ["one+two+three", "four four"], "…, …"),
+        ("12345678", ["12345678"], "…"),
+        ("1234567", ["1234567"], "1234567"),  # words hold texts as short as that
+        ("no", ["no", ""], "no"),
+    ],
+)
+def test_secrets_are_hidden_also_in_the_causes(said: str, secrets: List[str], shown: str) -> None:
+    errors = [RequestFailedError(said), GenerationError(said), ValueError("the last")]
+    errors[0].__cause__, errors[1].__cause__ = errors[1:]
+    redact_error(errors[0], secrets)  # type: ignore[arg-type]
+    assert [error.args for error in errors] == [(shown,), (shown,), ("the last",)]
