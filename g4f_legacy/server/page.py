@@ -1,4 +1,4 @@
-"""The page for people: what runs here, how to call it, and a box to chat in."""
+"""The page for browsers: which provider answers, how to call it, and a chat."""
 
 from flask import render_template, request
 
@@ -6,5 +6,5 @@ from .engine import Engine
 
 
 def render(engine: Engine) -> str:
-    """The page, with the address that the visitor came by."""
+    """Render the page, with the URL at which the visitor reached it."""
     return render_template("page.html", engine=engine, url=request.url_root.rstrip("/"))

@@ -1,14 +1,14 @@
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any, Callable, Iterator
-
-import pytest
+from typing import Any
 
 from g4f_legacy.server import create_app, serve_in_background
+import pytest
 
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., str]]:
-    """Starts the server with an engine, for the length of the test, and gives its address."""
+    """Return a function that starts the server until the test ends, and returns its URL."""
     with ExitStack() as servers:
 
         def start(*arguments: Any, threads: int = 16, **options: Any) -> str:

@@ -1,55 +1,55 @@
-"""The providers against this server: what they make of a real host's answers they make of this one's."""
+"""The providers against this server. The outcome has to be the same as with the recorded responses of a real server."""
 
 import importlib
 import json
 from typing import Any
 
-from engines import engine
+from g4f_legacy.errors import StreamInterruptedError
 import pytest
 from replay import exchange, load
-from test_recordings import H2O, OPEN_ASSISTANT
+from scripted_provider import scripted_provider
 
-from g4f_legacy.errors import StreamInterruptedError
+from test_recordings import H2O, OPEN_ASSISTANT
 
 h2o: Any = importlib.import_module("test_H2o")
 open_assistant: Any = importlib.import_module("test_OpenAssistant")
 
-# Answers to a client that does something wrong: these providers do not.
-NEVER = {"no_cookie", "no_referer", "conversation_not_found", "empty_prompt", "bad_parent"}
+# Responses to invalid requests, which these providers never send.
+NEVER_SENT = {"no_cookie", "no_referer", "conversation_not_found", "empty_prompt", "bad_parent"}
 
 
 @pytest.mark.parametrize("stream", [True, False])
-@pytest.mark.parametrize("name", sorted(set(H2O) - NEVER))
+@pytest.mark.parametrize("name", sorted(set(H2O) - NEVER_SENT))
 def test_h2o(name: str, stream: bool, serve: Any) -> None:
     model = "h2oai/unknown" if name == "unknown_model" else "falcon-40b"
-    check_outcome(h2o, h2o.ask(serve(engine(*H2O[name])), stream, model=model, retries=0), name, stream)
+    check_outcome(h2o, h2o.ask(serve(scripted_provider(*H2O[name])), stream, model=model, retries=0), name, stream)
 
 
 @pytest.mark.parametrize("stream", [True, False])
-@pytest.mark.parametrize("name", sorted(set(OPEN_ASSISTANT) - NEVER))
+@pytest.mark.parametrize("name", sorted(set(OPEN_ASSISTANT) - NEVER_SENT))
 def test_open_assistant(name: str, stream: bool, serve: Any) -> None:
     kwargs: Any = {"retries": 0}
     kwargs.update({"unknown_model": {"model": "nope"}, "bad_parameter": {"temperature": "hot"}}.get(name, {}))
     if name == "not_logged_in":
         kwargs.update(auth=None, cookies={"another": "cookie"})
-    url = serve(engine(*OPEN_ASSISTANT[name]))
+    url = serve(scripted_provider(*OPEN_ASSISTANT[name]))
     check_outcome(open_assistant, open_assistant.ask(url, stream, **kwargs), name, stream)
 
 
-def test_hugging_chat_as_an_engine(play: Any, serve: Any) -> None:
+def test_hugging_chat_as_the_engine(play: Any, serve: Any) -> None:
     replay = play(load("hugging_chat/models") + load("hugging_chat/hello"))
     url = serve("HuggingChat", base_url=replay.url)
     assert h2o.ask(url, model="falcon-180b") == (h2o.WHOLE, None)
 
 
-def test_google_as_an_engine(play: Any, serve: Any) -> None:
-    said = {"candidates": [{"content": {"parts": [{"text": "Hi"}]}, "finishReason": "STOP"}]}
+def test_google_as_the_engine(play: Any, serve: Any) -> None:
+    payload = {"candidates": [{"content": {"parts": [{"text": "Hi"}]}, "finishReason": "STOP"}]}
     path = "/v1beta/models/gemini-flash-latest:streamGenerateContent?alt=sse"
-    listed = json.dumps({"models": [{"name": "models/g", "supportedGenerationMethods": ["generateContent"]}]})
+    models = json.dumps({"models": [{"name": "models/g", "supportedGenerationMethods": ["generateContent"]}]})
     replay = play(
         [
-            exchange("GET", "/v1beta/models?pageSize=1000", 200, (listed,), content_length="?"),
-            exchange("POST", path, 200, (f"data: {json.dumps(said)}\n\n",)),
+            exchange("GET", "/v1beta/models?pageSize=1000", 200, (models,), content_length="?"),
+            exchange("POST", path, 200, (f"data: {json.dumps(payload)}\n\n",)),
         ]
     )
     assert h2o.ask(serve("Google", base_url=replay.url, auth="k")) == (["Hi"], None)
@@ -66,5 +66,5 @@ def check_outcome(tests: Any, outcome: Any, name: str, stream: bool) -> None:
         assert tokens == [] and error.partial == "".join(expected)
     else:
         assert tokens == ["".join(expected)]
-    if error and kind is not StreamInterruptedError:  # the reason of a cut is the network's
+    if error and kind is not StreamInterruptedError:  # there the reason is the network's
         assert error.args[0].lower() == message.lower()

@@ -1,1 +1,1 @@
-"""The protocols that the local server speaks."""
+"""The protocols that the local server speaks, a module each."""

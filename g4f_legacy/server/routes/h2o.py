@@ -1,52 +1,68 @@
-"""H2o's protocol of 2023, as chat-ui v0.4 in front of TGI speaks it."""
+"""H2o's protocol of 2023: chat-ui v0.4 in front of TGI.
+
+https://github.com/huggingface/chat-ui/tree/v0.4.0/src/routes
+"""
 
 from collections import OrderedDict
+from collections.abc import Iterator
 import secrets
 import threading
-from typing import Any, Iterator, Optional, Set, Tuple
+from typing import Any
 from uuid import uuid4
 
 from flask import Blueprint, Response, g, jsonify, redirect, request
 
-from .. import http as wire
 from .. import page
 from ...Provider import H2o
 from ...errors import StreamInterruptedError
 from ...prompt import read_prompt
 from ..engine import ActiveCompletion, Engine, status_for
+from ..exchange import (
+    error_message,
+    format_event,
+    get_disconnect_check,
+    read_payload,
+    resolve_model,
+    split_url,
+    stream_response,
+)
 
 COOKIE = "h2o-chat"
 HEARTBEAT = 10.0
-"""Seconds without a token after which a comment is sent, so that the client goes on waiting."""
+"""Seconds without a token after which a comment is sent, so that the client's read timeout does not expire."""
 
-_MOST_SESSIONS = 10_000
-_MOST_CONVERSATIONS = 10_000
-_LONGEST_COOKIE = 100
-_A_YEAR = 365 * 24 * 3600
+MAX_SESSIONS = 10_000
+MAX_CONVERSATIONS = 10_000
+_MAX_COOKIE_LENGTH = 100
+_COOKIE_MAX_AGE = 365 * 24 * 3600
+_COMMENT = b":\n\n"
+_ERROR_TYPES = {429: "overloaded", 400: "validation"}
 
 
 class _Conversation:
-    """The model it is with, and what is being answered in it."""
+    """A conversation: its model, and the completions that are running in it."""
 
     def __init__(self, model: str) -> None:
         self.model = model
-        self.active: Set[ActiveCompletion] = set()
+        self.active: set[ActiveCompletion] = set()
 
 
-class _Visitors:
-    """The visitors by their cookies: who has accepted the terms, and the conversations. Those that were here longest
-    ago, and the oldest conversations, are forgotten when there are too many."""
+class _SessionStore:
+    """The sessions by their cookies: which have accepted the terms, and their conversations.
+
+    The least recently used sessions and the oldest conversations are dropped when there are too many.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._accepted: "OrderedDict[str, bool]" = OrderedDict()
-        self._conversations: "OrderedDict[Tuple[str, str], _Conversation]" = OrderedDict()
+        self._accepted: OrderedDict[str, bool] = OrderedDict()
+        self._conversations: OrderedDict[tuple[str, str], _Conversation] = OrderedDict()
 
-    def accept(self, cookie: str, accepts: bool) -> None:
+    def set_accepted(self, cookie: str, accepted: bool) -> None:
         with self._lock:
-            self._accepted[cookie] = accepts
+            self._accepted[cookie] = accepted
             self._accepted.move_to_end(cookie)
-            if len(self._accepted) > _MOST_SESSIONS:
+            if len(self._accepted) > MAX_SESSIONS:
                 self._accepted.popitem(last=False)
 
     def has_accepted(self, cookie: str) -> bool:
@@ -55,133 +71,144 @@ class _Visitors:
                 self._accepted.move_to_end(cookie)
             return self._accepted.get(cookie, False)
 
-    def begin(self, cookie: str, model: str) -> str:
+    def create_conversation(self, cookie: str, model: str) -> str:
         conversation_id = secrets.token_hex(12)
         with self._lock:
             self._conversations[cookie, conversation_id] = _Conversation(model)
-            if len(self._conversations) > _MOST_CONVERSATIONS:
+            if len(self._conversations) > MAX_CONVERSATIONS:
                 self._conversations.popitem(last=False)
         return conversation_id
 
-    def find(self, cookie: str, conversation_id: str) -> Optional[_Conversation]:
+    def get_conversation(self, cookie: str, conversation_id: str) -> _Conversation | None:
         return self._conversations.get((cookie, conversation_id))
 
-    def forget(self, cookie: str, conversation_id: str) -> bool:
-        """Whether there was such a conversation."""
+    def delete_conversation(self, cookie: str, conversation_id: str) -> bool:
+        """Return whether there was such a conversation."""
         with self._lock:
             return self._conversations.pop((cookie, conversation_id), None) is not None
 
 
-def blueprint(engine: Engine) -> Blueprint:
+class H2oRoutes:
     """The routes of the protocol."""
-    routes = Blueprint("h2o", __name__)
-    visitors = _Visitors()
 
-    @routes.before_request
-    def know_the_visitor() -> None:
-        given = request.cookies.get(COOKIE, "")
-        g.cookie = given if 0 < len(given) <= _LONGEST_COOKIE else str(uuid4())
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._sessions = _SessionStore()
 
-    @routes.after_request
-    def set_the_cookie(response: Response) -> Response:
+    def blueprint(self) -> Blueprint:
+        routes = Blueprint("h2o", __name__)
+        routes.before_request(self.identify_session)
+        routes.after_request(self.set_cookie)
+        routes.get("/")(self.show_page)
+        routes.post("/settings")(self.accept_terms)
+        routes.post("/conversation")(self.create_conversation)
+        routes.post("/conversation/<conversation_id>")(self.complete)
+        routes.post("/conversation/<conversation_id>/stop-generating")(self.stop_generating)
+        routes.delete("/conversation/<conversation_id>")(self.delete_conversation)
+        return routes
+
+    def identify_session(self) -> None:
+        cookie = request.cookies.get(COOKIE, "")
+        g.cookie = cookie if 0 < len(cookie) <= _MAX_COOKIE_LENGTH else str(uuid4())
+
+    def set_cookie(self, response: Response) -> Response:
         if response.status_code not in (403, 405) and "cookie" in g:
-            same_site = "None" if request.is_secure else "Lax"
             response.set_cookie(
-                COOKIE, g.cookie, max_age=_A_YEAR, httponly=True, secure=request.is_secure, samesite=same_site
+                COOKIE,
+                g.cookie,
+                max_age=_COOKIE_MAX_AGE,
+                httponly=True,
+                secure=request.is_secure,
+                samesite="None" if request.is_secure else "Lax",
             )
         return response
 
-    @routes.get("/")
-    def show_page() -> str:
-        return page.render(engine)
+    def show_page(self) -> str:
+        return page.render(self._engine)
 
-    @routes.post("/settings")
-    def accept_terms() -> Any:
+    def accept_terms(self) -> Any:
         referer = request.headers.get("Referer", "")
-        if wire.split(referer).netloc != request.host:
-            text = "Non-JSON form requests need to have a referer" if not referer else "Wrong referer"
-            return Response(text, 403, content_type="text/plain")
-        visitors.accept(g.cookie, request.form.get("ethicsModalAccepted") == "true")
+        if not referer:
+            return Response("Non-JSON form requests need to have a referer", 403, content_type="text/plain")
+        if split_url(referer).netloc != request.host:
+            return Response("Wrong referer", 403, content_type="text/plain")
+        self._sessions.set_accepted(g.cookie, request.form.get("ethicsModalAccepted") == "true")
         if "text/html" in request.headers.get("Accept", ""):
             return redirect(referer, 303)
         return jsonify(type="redirect", status=303, location=referer)
 
-    @routes.post("/conversation")
-    def begin_conversation() -> Any:
-        if not visitors.has_accepted(g.cookie):
+    def create_conversation(self) -> Any:
+        if not self._sessions.has_accepted(g.cookie):
             return jsonify(error="You need to accept the welcome modal first"), 405
-        model = wire.known_model(wire.body().get("model"), [*H2o.models.values()], engine)
+        model = resolve_model(read_payload().get("model"), [*H2o.models.values()], self._engine)
         if model is None:
-            return _internal_error()
-        return jsonify(conversationId=visitors.begin(g.cookie, model))
+            return _server_error()
+        return jsonify(conversationId=self._sessions.create_conversation(g.cookie, model))
 
-    @routes.post("/conversation/<conversation_id>")
-    def answer(conversation_id: str) -> Any:
-        conversation = visitors.find(g.cookie, conversation_id)
+    def complete(self, conversation_id: str) -> Any:
+        conversation = self._sessions.get_conversation(g.cookie, conversation_id)
         if conversation is None:
             return _not_found()
-        asked = wire.body()
-        prompt = asked.get("inputs")
+        payload = read_payload()
+        prompt = payload.get("inputs")
         if not isinstance(prompt, str) or not prompt.strip():
-            return _internal_error()
-        parameters = asked.get("parameters")
-        parameters = parameters if isinstance(parameters, dict) else {}
-        reply = engine.start(conversation.model, read_prompt(prompt), parameters)
-        conversation.active.add(reply)
-        tokens = reply.read(HEARTBEAT, wire.client_is_gone())
+            return _server_error()
+        parameters = payload.get("parameters")
+        if not isinstance(parameters, dict):
+            parameters = {}
+        completion = self._engine.prepare(conversation.model, read_prompt(prompt), parameters)
+        conversation.active.add(completion)
+        tokens = completion.read(HEARTBEAT, get_disconnect_check())
         try:
             first = next(tokens, "")
         except Exception as error:
-            conversation.active.discard(reply)
+            conversation.active.discard(completion)
             status = status_for(error)
-            kind = {429: "overloaded", 400: "validation"}.get(status, "generation")
-            return jsonify(error=wire.failure_text(error), error_type=kind), status
-        return wire.stream(_events(first, tokens, reply, conversation))
+            error_type = _ERROR_TYPES.get(status, "generation")
+            return jsonify(error=error_message(error), error_type=error_type), status
+        return stream_response(_events(first, tokens, completion, conversation))
 
-    @routes.post("/conversation/<conversation_id>/stop-generating")
-    def stop(conversation_id: str) -> Any:
-        conversation = visitors.find(g.cookie, conversation_id)
+    def stop_generating(self, conversation_id: str) -> Any:
+        conversation = self._sessions.get_conversation(g.cookie, conversation_id)
         if conversation is None:
             return _not_found()
-        for reply in list(conversation.active):
-            reply.stop()
+        for completion in list(conversation.active):
+            completion.stop()
         return ""
 
-    @routes.delete("/conversation/<conversation_id>")
-    def delete(conversation_id: str) -> Any:
-        # As on the real host, what is being generated goes on; only the conversation is gone.
-        return "" if visitors.forget(g.cookie, conversation_id) else _not_found()
-
-    return routes
+    def delete_conversation(self, conversation_id: str) -> Any:
+        # As in chat-ui, completions that are running in the conversation go on.
+        return "" if self._sessions.delete_conversation(g.cookie, conversation_id) else _not_found()
 
 
 def _events(
-    first: Optional[str], tokens: Iterator[Optional[str]], reply: ActiveCompletion, conversation: _Conversation
+    first: str | None, tokens: Iterator[str | None], completion: ActiveCompletion, conversation: _Conversation
 ) -> Iterator[bytes]:
-    """TGI's events: a token each, and a special one that carries the whole text at the end."""
+    """Yield TGI's events: one for each token, then a special token with the text of the completion."""
     number = 0
-
-    def token(text: str, whole: Optional[str] = None) -> bytes:
-        one = {"id": number, "text": text, "logprob": 0.0, "special": whole is not None}
-        return wire.event({"token": one, "generated_text": whole, "details": None})
-
     try:
-        yield token(first) if first else b":\n\n"
+        yield _format_token(number, first) if first else _COMMENT
         for text in tokens:
             number += 1
-            yield b":\n\n" if text is None else token(text)
-        yield token("</s>", reply.text)
+            yield _COMMENT if text is None else _format_token(number, text)
+        yield _format_token(number, "</s>", completion.text)
     except StreamInterruptedError as error:
-        # The engine's answer was cut, and so is this one: no end that looks like one.
-        raise ConnectionAbortedError("the engine's answer broke off") from error
+        # The provider's stream was truncated, so this one is, too: an OSError makes waitress close the connection
+        # without a last chunk (https://github.com/Pylons/waitress/blob/v3.0.2/src/waitress/task.py, `Task.service`).
+        raise ConnectionAbortedError("the provider's stream was truncated") from error
     except Exception as error:
-        yield wire.event({"error": wire.failure_text(error), "error_type": "generation"})
+        yield format_event({"error": error_message(error), "error_type": "generation"})
     finally:
-        conversation.active.discard(reply)
-        reply.stop()
+        conversation.active.discard(completion)
+        completion.stop()
 
 
-def _internal_error() -> Any:
+def _format_token(number: int, text: str, generated_text: str | None = None) -> bytes:
+    token = {"id": number, "text": text, "logprob": 0.0, "special": generated_text is not None}
+    return format_event({"token": token, "generated_text": generated_text, "details": None})
+
+
+def _server_error() -> Any:
     return jsonify(message="Internal Error"), 500
 
 

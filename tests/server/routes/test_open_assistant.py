@@ -1,43 +1,42 @@
 import threading
 import time
-from typing import Any, Dict, List
-
-from engines import engine
-import pytest
-import requests
+from typing import Any
 
 from g4f_legacy.Provider import OpenAssistant
 from g4f_legacy.parsing.event_stream import iter_json_events
-from g4f_legacy.server.routes import open_assistant
+from g4f_legacy.server import chat_store
+import pytest
+import requests
+from scripted_provider import scripted_provider
 
 HELLO = [{"role": "user", "content": "Hello"}]
 MODEL = OpenAssistant.model[0]
 
 
-def ask(url: str, messages: Any = HELLO, **kwargs: Any) -> List[str]:
+def ask(url: str, messages: Any = HELLO, **kwargs: Any) -> list[str]:
     return list(OpenAssistant._create_completion("", messages, True, base_url=url, auth="a", retries=0, **kwargs))
 
 
-class Visitor:
-    """A client that does one step at a time."""
+class Client:
+    """A client that takes one step at a time."""
 
-    def __init__(self, url: str, login: str = "a") -> None:
+    def __init__(self, url: str, session: str = "a") -> None:
         self.url = f"{url}/api/chat"
-        self.cookies = {"next-auth.session-token": login}
+        self.cookies = {"next-auth.session-token": session}
 
     def send(self, path: str, method: str = "POST", **kwargs: Any) -> requests.Response:
         return requests.request(method, self.url + path, cookies=self.cookies, **kwargs)
 
-    def begin(self) -> str:
+    def create_chat(self) -> str:
         chat_id: str = self.send("").json()["id"]
         return chat_id
 
-    def say(self, chat_id: str, content: str, parent_id: Any = None) -> str:
+    def add_prompter_message(self, chat_id: str, content: str, parent_id: Any = None) -> str:
         body = {"chat_id": chat_id, "content": content, "parent_id": parent_id}
         message_id: str = self.send("/prompter_message", json=body).json()["id"]
         return message_id
 
-    def answer(self, chat_id: str, parent_id: Any, **more: Any) -> Dict[str, str]:
+    def add_assistant_message(self, chat_id: str, parent_id: Any, **more: Any) -> dict[str, str]:
         body = {
             "chat_id": chat_id,
             "parent_id": parent_id,
@@ -47,26 +46,26 @@ class Visitor:
         }
         return {"chat_id": chat_id, "message_id": self.send("/assistant_message", json=body).json()["id"]}
 
-    def events(self, message: Dict[str, str], method: str = "POST") -> List[Dict[str, Any]]:
+    def events(self, message: dict[str, str], method: str = "POST") -> list[dict[str, Any]]:
         return list(iter_json_events(iter([self.send("/events", method, params=message).content])))
 
 
-def test_what_the_engine_is_asked(serve: Any) -> None:
-    provider = engine("a")
+def test_arguments_of_the_provider(serve: Any) -> None:
+    provider = scripted_provider("a")
     messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello"}]
     ask(serve(provider), messages, temperature=0.9, system_prompt="You are a test.")
     parameters = {"temperature": 0.9, "max_tokens": 1024}
     assert provider.calls == [("", [{"role": "system", "content": "You are a test."}, *messages], parameters)]
 
 
-def test_a_conversation_of_several_turns(serve: Any) -> None:
-    provider = engine("fine")
-    visitor = Visitor(serve(provider))
-    chat = visitor.begin()
-    first = visitor.answer(chat, visitor.say(chat, "How are you?"))
-    assert [event["event_type"] for event in visitor.events(first)] == ["token", "message"]
-    second = visitor.answer(chat, visitor.say(chat, "Good.", first["message_id"]))
-    visitor.events(second, "GET")
+def test_conversation_of_several_turns(serve: Any) -> None:
+    provider = scripted_provider("fine")
+    client = Client(serve(provider))
+    chat = client.create_chat()
+    first = client.add_assistant_message(chat, client.add_prompter_message(chat, "How are you?"))
+    assert [event["event_type"] for event in client.events(first)] == ["token", "message"]
+    second = client.add_assistant_message(chat, client.add_prompter_message(chat, "Good.", first["message_id"]))
+    client.events(second, "GET")
     assert provider.calls[1][1] == [
         {"role": "user", "content": "How are you?"},
         {"role": "assistant", "content": "fine"},
@@ -74,9 +73,9 @@ def test_a_conversation_of_several_turns(serve: Any) -> None:
     ]
 
 
-def test_a_token_is_sent_as_soon_as_the_engine_has_it(serve: Any) -> None:
+def test_tokens_are_sent_at_once(serve: Any) -> None:
     gate = threading.Event()
-    url = serve(engine("a", lambda: gate.wait(9), "b"))
+    url = serve(scripted_provider("a", lambda: gate.wait(9), "b"))
     tokens = OpenAssistant._create_completion("", HELLO, True, base_url=url, auth="a")
     assert next(tokens) == "a"
     gate.set()
@@ -85,106 +84,110 @@ def test_a_token_is_sent_as_soon_as_the_engine_has_it(serve: Any) -> None:
 
 def test_events_are_consumed_once(serve: Any) -> None:
     gate = threading.Event()
-    visitor = Visitor(serve(engine("a", lambda: gate.wait(9), "b")))
-    chat = visitor.begin()
-    message = visitor.answer(chat, visitor.say(chat, "x"))
-    with visitor.send("/events", params=message, stream=True) as answer:
-        assert b'"text": "a"' in next(answer.iter_content(1000))
+    client = Client(serve(scripted_provider("a", lambda: gate.wait(9), "b")))
+    chat = client.create_chat()
+    message = client.add_assistant_message(chat, client.add_prompter_message(chat, "x"))
+    with client.send("/events", params=message, stream=True) as response:
+        assert b'"text": "a"' in next(response.iter_content(1000))
     gate.set()
-    while visitor.send("/message", "GET", params=message).json()["state"] != "complete":
+    while client.send("/message", "GET", params=message).json()["state"] != "complete":
         time.sleep(0.02)
-    assert visitor.events(message) == []
-    assert visitor.send("/message", "GET", params=message).json()["content"] == "ab"
+    assert client.events(message) == []
+    assert client.send("/message", "GET", params=message).json()["content"] == "ab"
 
 
-def test_it_is_answered_without_being_asked_for(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(open_assistant, "GRACE", 0)
-    assert ask(serve(engine("a", "b"))) in (["ab"], ["a", "b"])
+def test_generation_starts_without_a_request_for_events(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chat_store, "START_DELAY", 0)
+    assert ask(serve(scripted_provider("a", "b"))) in (["ab"], ["a", "b"])
 
 
-def test_the_wire_is_ascii_with_crlf(serve: Any) -> None:
-    visitor = Visitor(serve(engine("Привет\ud83d")))
-    chat = visitor.begin()
-    answer = visitor.send("/events", params=visitor.answer(chat, visitor.say(chat, "x")))
+def test_events_are_ascii_with_crlf(serve: Any) -> None:
+    client = Client(serve(scripted_provider("Привет\ud83d")))
+    chat = client.create_chat()
+    response = client.send("/events", params=client.add_assistant_message(chat, client.add_prompter_message(chat, "x")))
     token = b'data: {"event_type": "token", "text": "\\u041f\\u0440\\u0438\\u0432\\u0435\\u0442\\ud83d"}\r\n\r\n'
-    assert answer.content.startswith(token)
-    assert "Content-Type" not in answer.headers
+    assert response.content.startswith(token)
+    assert "Content-Type" not in response.headers
 
 
 def test_models(serve: Any) -> None:
-    assert OpenAssistant._list_models(base_url=serve(engine()), auth="a") == [MODEL, "scripted", "the/scripted"]
+    assert OpenAssistant._list_models(base_url=serve(scripted_provider()), auth="a") == [
+        MODEL,
+        "scripted",
+        "the/scripted",
+    ]
 
 
 @pytest.mark.parametrize("value", ["hot", True, [1], {}])
-def test_bad_parameters(value: Any, serve: Any) -> None:
-    visitor = Visitor(serve(engine("a")))
-    chat = visitor.begin()
+def test_parameters_of_a_wrong_type(value: Any, serve: Any) -> None:
+    client = Client(serve(scripted_provider("a")))
+    chat = client.create_chat()
     sampling = {"temperature": value, "top_k": value, "top_p": None, "max_new_tokens": 5}
-    body = {"chat_id": chat, "parent_id": visitor.say(chat, "x"), "model_config_name": MODEL}
-    answer = visitor.send("/assistant_message", json={**body, "sampling_parameters": sampling})
-    assert answer.status_code == 422
-    assert [(one["loc"][2], one["msg"]) for one in answer.json()["message"]] == [
+    body = {"chat_id": chat, "parent_id": client.add_prompter_message(chat, "x"), "model_config_name": MODEL}
+    response = client.send("/assistant_message", json={**body, "sampling_parameters": sampling})
+    assert response.status_code == 422
+    assert [(error["loc"][2], error["msg"]) for error in response.json()["message"]] == [
         ("temperature", "value is not a valid float"),
         ("top_k", "value is not a valid integer"),
     ]
 
 
-def test_chats_belong_to_their_login(serve: Any) -> None:
-    url = serve(engine("a"))
-    visitor, other = Visitor(url), Visitor(url, "b")
-    chat = visitor.begin()
-    message = visitor.answer(chat, visitor.say(chat, "x"))
+def test_chats_belong_to_their_session(serve: Any) -> None:
+    url = serve(scripted_provider("a"))
+    client, other = Client(url), Client(url, "b")
+    chat = client.create_chat()
+    message = client.add_assistant_message(chat, client.add_prompter_message(chat, "x"))
     assert other.send("/prompter_message", json={"chat_id": chat, "content": "x", "parent_id": None}).status_code == 500
     assert other.send("/events", params=message).status_code == 500
     assert other.send("/message", "GET", params=message).status_code == 500
     assert other.send("", "DELETE", params={"chat_id": chat}).status_code == 500
-    assert visitor.send("", "DELETE", params={"chat_id": chat}).status_code == 200
+    assert client.send("", "DELETE", params={"chat_id": chat}).status_code == 200
 
 
-def test_a_message_that_nobody_asks_for_any_more(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(open_assistant, "ABANDONED", 0.3)
-    provider = engine("a", *[lambda: time.sleep(0.02) or "b"] * 1000)
-    visitor = Visitor(serve(provider))
-    chat = visitor.begin()
-    message = visitor.answer(chat, visitor.say(chat, "x"))
-    with visitor.send("/events", params=message, stream=True) as answer:
-        next(answer.iter_content(10))
+def test_abandoned_message(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chat_store, "ABANDON_TIMEOUT", 0.3)
+    provider = scripted_provider("a", *[lambda: time.sleep(0.02) or "b"] * 1000)
+    client = Client(serve(provider))
+    chat = client.create_chat()
+    message = client.add_assistant_message(chat, client.add_prompter_message(chat, "x"))
+    with client.send("/events", params=message, stream=True) as response:
+        next(response.iter_content(10))
     for _ in range(500):
-        if provider.left:
+        if provider.stopped:
             break
         time.sleep(0.01)
-    assert provider.left == 1
-    assert visitor.send("/message", "GET", params=message).json()["state"] == "cancelled"
+    assert provider.stopped == 1
+    assert client.send("/message", "GET", params=message).json()["state"] == "cancelled"
 
 
-def test_a_message_that_is_read_is_not_abandoned(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(open_assistant, "ABANDONED", 0.7)
-    assert ask(serve(engine("a", lambda: time.sleep(1.5), "b"))) == ["a", "b"]
+def test_message_with_a_reader_is_not_abandoned(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chat_store, "ABANDON_TIMEOUT", 0.7)
+    assert ask(serve(scripted_provider("a", lambda: time.sleep(1.5), "b"))) == ["a", "b"]
 
 
-def test_deleting_the_chat_ends_the_completion(serve: Any) -> None:
-    provider = engine("a", *[lambda: time.sleep(0.02) or "b"] * 1000)
+def test_deleting_the_chat_stops_the_completion(serve: Any) -> None:
+    provider = scripted_provider("a", *[lambda: time.sleep(0.02) or "b"] * 1000)
     for _ in OpenAssistant._create_completion("", HELLO, True, base_url=serve(provider), auth="a"):
         break
     for _ in range(500):
-        if provider.left:
+        if provider.stopped:
             break
         time.sleep(0.01)
-    assert provider.left == 1
+    assert provider.stopped == 1
 
 
 @pytest.mark.parametrize("path", ["/prompter_message", "/assistant_message"])
 @pytest.mark.parametrize(
     "body", ["", "[]", "{", '{"chat_id": 5}', '{"chat_id": [], "model_config_name": {}}', '{"parent_id": []}']
 )
-def test_bodies_that_make_no_sense(path: str, body: str, serve: Any) -> None:
-    answer = Visitor(serve(engine())).send(path, data=body)
-    assert answer.status_code in (422, 500) and answer.json()["message"]
+def test_invalid_bodies(path: str, body: str, serve: Any) -> None:
+    response = Client(serve(scripted_provider())).send(path, data=body)
+    assert response.status_code in (422, 500) and response.json()["message"]
 
 
-def test_the_chats_are_bounded(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(open_assistant, "_MOST_CHATS", 2)
-    visitor = Visitor(serve(engine("a")))
-    chats = [visitor.begin() for _ in range(3)]
-    statuses = [visitor.send("", "DELETE", params={"chat_id": chat}).status_code for chat in chats]
+def test_limit_of_chats(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chat_store, "MAX_CHATS", 2)
+    client = Client(serve(scripted_provider("a")))
+    chats = [client.create_chat() for _ in range(3)]
+    statuses = [client.send("", "DELETE", params={"chat_id": chat}).status_code for chat in chats]
     assert statuses == [500, 200, 200]

@@ -1,13 +1,12 @@
 import threading
-from typing import Any, List
-
-from engines import engine
-import openai
-import pytest
-import requests
+from typing import Any
 
 from g4f_legacy.errors import GenerationError, RateLimitError, RequestFailedError
 from g4f_legacy.server.routes import openai as protocol
+import openai
+import pytest
+import requests
+from scripted_provider import scripted_provider
 
 HELLO: Any = [{"role": "user", "content": "Hello there"}]
 
@@ -16,39 +15,39 @@ def client(url: str, key: str = "any") -> openai.OpenAI:
     return openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0)
 
 
-class TestWithThePublicClient:
-    def test_a_whole_answer(self, serve: Any) -> None:
-        with client(serve(engine("Привет", " 👋"))) as api:
-            answer = api.chat.completions.create(model="scripted", messages=HELLO, temperature=0.5)
-        assert answer.choices[0].message.content == "Привет 👋"
-        assert answer.choices[0].finish_reason == "stop"
-        assert answer.usage and (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (2, 2)
+class TestOpenAIClient:
+    def test_completion(self, serve: Any) -> None:
+        with client(serve(scripted_provider("Привет", " 👋"))) as api:
+            response = api.chat.completions.create(model="scripted", messages=HELLO, temperature=0.5)
+        assert response.choices[0].message.content == "Привет 👋"
+        assert response.choices[0].finish_reason == "stop"
+        assert response.usage and (response.usage.prompt_tokens, response.usage.completion_tokens) == (2, 2)
 
-    def test_a_stream(self, serve: Any) -> None:
-        with client(serve(engine("Привет", " 👋"))) as api:
+    def test_stream(self, serve: Any) -> None:
+        with client(serve(scripted_provider("Привет", " 👋"))) as api:
             chunks = list(api.chat.completions.create(model="scripted", messages=HELLO, stream=True))
         assert [chunk.choices[0].delta.content for chunk in chunks] == ["Привет", " 👋", None]
         assert [chunk.choices[0].finish_reason for chunk in chunks] == [None, None, "stop"]
         assert chunks[0].choices[0].delta.role == "assistant"
 
-    def test_usage_when_asked_for(self, serve: Any) -> None:
-        with client(serve(engine("a", "b"))) as api:
+    def test_usage(self, serve: Any) -> None:
+        with client(serve(scripted_provider("a", "b"))) as api:
             options: Any = {"include_usage": True}
             stream = api.chat.completions.create(model="", messages=HELLO, stream=True, stream_options=options)
             last = list(stream)[-1]
         assert last.choices == [] and last.usage and last.usage.total_tokens == 4
 
-    def test_completions(self, serve: Any) -> None:
-        provider = engine("a", "b")
+    def test_legacy_completions(self, serve: Any) -> None:
+        provider = scripted_provider("a", "b")
         with client(serve(provider)) as api:
-            answer = api.completions.create(model="scripted", prompt="Hello")
+            response = api.completions.create(model="scripted", prompt="Hello")
             chunks = list(api.completions.create(model="scripted", prompt="Hello", stream=True))
-        assert answer.choices[0].text == "ab"
+        assert response.choices[0].text == "ab"
         assert [chunk.choices[0].text for chunk in chunks] == ["a", "b", ""]
         assert provider.calls[0][1] == [{"role": "user", "content": "Hello"}]
 
     def test_models(self, serve: Any) -> None:
-        with client(serve(engine())) as api:
+        with client(serve(scripted_provider())) as api:
             assert [model.id for model in api.models.list()] == ["scripted", "the/scripted"]
             assert api.models.retrieve("the/scripted").id == "the/scripted"
             with pytest.raises(openai.NotFoundError):
@@ -63,29 +62,29 @@ class TestWithThePublicClient:
             (ValueError("wrong"), openai.BadRequestError),
         ],
     )
-    def test_errors_before_the_first_token(self, error: Any, kind: Any, stream: bool, serve: Any) -> None:
-        with client(serve(engine(error))) as api:
+    def test_error_before_the_first_token(self, error: Any, kind: Any, stream: bool, serve: Any) -> None:
+        with client(serve(scripted_provider(error))) as api:
             with pytest.raises(kind, match=error.args[0]):
                 api.chat.completions.create(model="", messages=HELLO, stream=stream)
 
-    def test_an_error_after_the_first_token(self, serve: Any) -> None:
-        came: List[Any] = []
-        with client(serve(engine("a", GenerationError("no memory")))) as api:
+    def test_error_after_the_first_token(self, serve: Any) -> None:
+        received: list[Any] = []
+        with client(serve(scripted_provider("a", GenerationError("no memory")))) as api:
             with pytest.raises(openai.APIError, match="no memory"):
                 for chunk in api.chat.completions.create(model="", messages=HELLO, stream=True):
-                    came.append(chunk.choices[0].delta.content)
-        assert came == ["a"]
+                    received.append(chunk.choices[0].delta.content)
+        assert received == ["a"]
 
-    def test_a_token(self, serve: Any) -> None:
-        url = serve(engine("a"), token="s3cr3t")
+    def test_token(self, serve: Any) -> None:
+        url = serve(scripted_provider("a"), token="s3cr3t")
         with client(url) as api, pytest.raises(openai.AuthenticationError):
             api.chat.completions.create(model="", messages=HELLO)
         with client(url, "s3cr3t") as api:
             assert api.chat.completions.create(model="", messages=HELLO).choices[0].message.content == "a"
 
 
-def test_what_the_engine_is_asked(serve: Any) -> None:
-    provider = engine("a")
+def test_arguments_of_the_provider(serve: Any) -> None:
+    provider = scripted_provider("a")
     url = serve(provider)
     body = {"model": "scripted", "messages": HELLO, "max_completion_tokens": 5, "user": "me", "top_p": 0.1, "n": 1}
     requests.post(f"{url}/v1/chat/completions", json=body)
@@ -108,15 +107,15 @@ def test_what_the_engine_is_asked(serve: Any) -> None:
         ("completions", {"prompt": ["a", "b"]}),
     ],
 )
-def test_bodies_that_make_no_sense(path: str, body: Any, serve: Any) -> None:
-    answer = requests.post(f"{serve(engine('a'))}/v1/{path}", json=body)
-    assert answer.status_code == 400
-    assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
+def test_invalid_bodies(path: str, body: Any, serve: Any) -> None:
+    response = requests.post(f"{serve(scripted_provider('a'))}/v1/{path}", json=body)
+    assert response.status_code == 400
+    assert set(response.json()["error"]) == {"message", "type", "param", "code"}
 
 
-def test_a_token_is_sent_as_soon_as_the_engine_has_it(serve: Any) -> None:
+def test_tokens_are_sent_at_once(serve: Any) -> None:
     gate = threading.Event()
-    with client(serve(engine("a", lambda: gate.wait(9), "b"))) as api:
+    with client(serve(scripted_provider("a", lambda: gate.wait(9), "b"))) as api:
         stream = api.chat.completions.create(model="", messages=HELLO, stream=True)
         assert next(stream).choices[0].delta.content == "a"
         gate.set()
@@ -124,12 +123,12 @@ def test_a_token_is_sent_as_soon_as_the_engine_has_it(serve: Any) -> None:
         stream.close()
 
 
-def test_a_comment_while_nothing_comes(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_heartbeat(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "HEARTBEAT", 0.05)
     gate = threading.Event()
-    url = serve(engine("a", lambda: gate.wait(9), "b"))
-    with requests.post(f"{url}/v1/chat/completions", json={"messages": HELLO, "stream": True}, stream=True) as answer:
-        lines = answer.iter_lines(1)
+    url = serve(scripted_provider("a", lambda: gate.wait(9), "b"))
+    with requests.post(f"{url}/v1/chat/completions", json={"messages": HELLO, "stream": True}, stream=True) as response:
+        lines = response.iter_lines(1)
         next(line for line in lines if line.startswith(b": "))
         gate.set()
         assert list(lines)[-2] == b"data: [DONE]"
