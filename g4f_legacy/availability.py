@@ -7,19 +7,19 @@ from .options import base_url_of, has_credentials, is_public, read_options
 
 
 def is_placeholder(provider: Any) -> bool:
-    """Return whether a provider stands for one of 2023 that no longer exists."""
+    """Return whether a provider is the placeholder of one of 2023 that no longer exists."""
     return getattr(provider, "is_placeholder", False) is True
 
 
 def is_unavailable(provider: Any, options: Mapping[str, Any]) -> bool:
     """Return whether a call to a provider would reach no server.
 
-    That is so for placeholders, and where the public server is gone and neither the options nor the configuration name
-    another one. Nothing is sent to find out.
+    That is true of placeholders, and of providers whose public server is gone if neither the options nor the
+    environment name another one. Nothing is sent to find out.
 
     Args:
         provider: a provider module.
-        options: those of the call.
+        options: the options of the call.
     """
     if is_placeholder(provider):
         return True
@@ -27,7 +27,7 @@ def is_unavailable(provider: Any, options: Mapping[str, Any]) -> bool:
         return False
     if getattr(provider, "_NEEDS_AUTH_EVERYWHERE", True):
         return True
-    try:  # this public server still answers those who log in
+    try:  # the public server still answers requests with credentials
         return not has_credentials(read_options(provider, options))
-    except (TypeError, ValueError):  # no credentials are given, or the options are meant for another service
+    except (TypeError, ValueError):  # credentials are missing, or the options are meant for another service
         return True

@@ -1,4 +1,4 @@
-"""Every error that this package raises, but for the ``TypeError`` and ``ValueError`` of a wrong argument.
+"""Exceptions. Invalid arguments raise ``TypeError`` or ``ValueError``; everything else derives from ``G4fError``.
 
 G4fError
 ├── ProviderNotFoundError, also a LookupError
@@ -18,49 +18,63 @@ G4fError
     └── StreamInterruptedError
 """
 
+from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import Any, Callable, Dict, Optional, Sequence
+from typing import Any
 
 from requests.exceptions import RequestException
 
 MAX_CAUSE_LENGTH = 500
-"""How much of another library's error is told, in characters."""
+"""How much of another library's error message is quoted, in characters."""
 
-MAX_BODY = 1000
+MAX_BODY_LENGTH = 1000
 """How much of an unexpected response an error keeps, in characters."""
 
 
 def env_variable(provider: str, option: str) -> str:
-    """The environment variable that configures an option of a provider: ``G4F_LEGACY_H2O_URL``."""
+    """Return the environment variable that configures an option of a provider, such as ``G4F_LEGACY_H2O_URL``."""
     return f"G4F_LEGACY_{provider.upper()}_{option}"
 
 
 def root_cause(error: BaseException) -> BaseException:
-    """What an error of ours, of requests or of urllib3 goes back to: each wraps the next in a way of its own."""
+    """Return the innermost of the errors that this package, requests and urllib3 wrap in each other."""
     while True:
-        inner = getattr(error, "reason", None)
-        if not isinstance(inner, BaseException):
-            inner = next((argument for argument in error.args if isinstance(argument, BaseException)), error.__cause__)
+        inner = _wrapped_error(error)
         if inner is None:
             return error
         error = inner
 
 
-def describe_cause(error: BaseException) -> str:
-    """The innermost reason of an error, without the addresses that requests and urllib3 write around it.
+def _wrapped_error(error: BaseException) -> BaseException | None:
+    reason = getattr(error, "reason", None)  # of urllib3.exceptions.MaxRetryError
+    if isinstance(reason, BaseException):
+        return reason
+    for argument in error.args:  # of requests.exceptions.ConnectionError
+        if isinstance(argument, BaseException):
+            return argument
+    return error.__cause__
 
-    It is one short line: a host whose answer is no HTTP is quoted there, as long as it likes.
+
+def describe_cause(error: BaseException) -> str:
+    """Return the message of an error's root cause, without the addresses that requests and urllib3 put around it.
+
+    Truncated to one line, because http.client quotes malformed status lines in full.
     """
-    inner = root_cause(error)
-    text = getattr(inner, "strerror", None) or str(inner) or type(inner).__name__
-    return "".join(filter(str.isprintable, " ".join(text.split())))[:MAX_CAUSE_LENGTH]
+    cause = root_cause(error)
+    message = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+    return single_line(message)[:MAX_CAUSE_LENGTH]
+
+
+def single_line(text: str) -> str:
+    """Return a text with whitespace collapsed and without characters that are not printable."""
+    return "".join(filter(str.isprintable, " ".join(text.split())))
 
 
 class Hint(Enum):
-    """What to do next. Errors carry the value; `G4fError.describe` writes it out for whoever reads it.
+    """What the user can do next, as a template that `G4fError.describe` fills in.
 
-    In the templates, ``{base_url}``, ``{auth}``, ``{cookies}`` and ``{provider}`` are options of a call, which Python
-    code and the command line spell differently; the rest are facts of the error.
+    ``{base_url}``, ``{auth}``, ``{cookies}`` and ``{provider}`` are options of a call, which are spelled differently in
+    Python and on the command line; the other fields are facts of the error.
     """
 
     CHECK_CREDENTIALS = "Check {auth}, {cookies} or {auth_variables}."
@@ -76,22 +90,25 @@ Send them to a server of your own, such as an OpenAI-compatible one, by any of t
   g4f-legacy run --to OpenAI --base-url http://127.0.0.1:11434/v1 SCRIPT
   export G4F_LEGACY_REDIRECT=OpenAI OPENAI_BASE_URL=http://127.0.0.1:11434/v1
   g4f_legacy.redirect("OpenAI", base_url="http://127.0.0.1:11434/v1")
-To try without any server: the same with Echo in the place of OpenAI, which repeats the prompt."""
+To try it without a server, use Echo instead of OpenAI: it repeats the prompt."""
     SERVER_GONE = "The public server is gone. Point the provider at your own with {base_url} or {url_variable}."
     SET_SERVER = "Give it a server with {base_url} or {url_variable}."
-    TRUNCATED = "The answer is incomplete."
+    TRUNCATED = "The completion is truncated."
     TRY_LATER = "Try again later."
     USE_H2O = "This server speaks chat-ui's protocol of 2023: use the provider H2o."
     USE_HUGGINGCHAT = "This server speaks chat-ui's protocol of 2024 and later: use the provider HuggingChat."
 
 
+_HINT_OPTIONS = ("base_url", "auth", "cookies", "provider")
+
+
 def keyword(option: str) -> str:
-    """Spell an option as Python code gives it."""
+    """Spell an option of a call as Python code passes it."""
     return f"{option}="
 
 
 class G4fError(Exception):
-    """The root of the tree.
+    """The base class of all errors.
 
     Attributes:
         hint (Hint or None): what to do next.
@@ -99,13 +116,13 @@ class G4fError(Exception):
         auth_variables (list): the environment variables that can hold the provider's credentials.
     """
 
-    hint: Optional[Hint] = None
+    hint: Hint | None = None
 
     def __init__(
         self,
         *message: Any,
-        hint: Optional[Hint] = None,
-        provider: Optional[str] = None,
+        hint: Hint | None = None,
+        provider: str | None = None,
         auth_variables: Sequence[str] = (),
         **request_and_response: Any,
     ) -> None:
@@ -115,21 +132,23 @@ class G4fError(Exception):
         self.auth_variables = list(auth_variables)
 
     def describe(self, spell: Callable[[str], str] = keyword) -> str:
-        """Write the error out with its hint.
+        """Return the message and the hint.
 
         Args:
-            spell: how the reader gives an option such as ``base_url``.
+            spell: returns how the reader passes an option such as ``base_url``.
         """
         message = str(self.args[0]) if self.args else ""
         hint = self._render_hint(spell)
         return f"{message.rstrip('.')}. {hint}" if hint else message
 
     def _render_hint(self, spell: Callable[[str], str]) -> str:
-        options = {name: spell(name) for name in ("base_url", "auth", "cookies", "provider")}
-        return self.hint.value.format(**options, **self._facts()) if self.hint else ""
+        if self.hint is None:
+            return ""
+        options = {name: spell(name) for name in _HINT_OPTIONS}
+        return self.hint.value.format(**options, **self._facts())
 
-    def _facts(self) -> Dict[str, Any]:
-        """The facts that the templates of hints name."""
+    def _facts(self) -> dict[str, Any]:
+        """Return the facts that templates of hints refer to."""
         name = self.provider or "<PROVIDER>"
         variables = self.auth_variables or [env_variable(name, "AUTH")]
         return {"auth_variables": " or ".join(variables), "url_variable": env_variable(name, "URL")}
@@ -147,15 +166,15 @@ class ModelNotFoundError(G4fError, LookupError):
 
 
 class StreamNotSupportedError(G4fError, ValueError):
-    """A stream was asked for, and the provider has none."""
+    """The call asks for a stream, and the provider does not support streams."""
 
 
 class AuthenticationRequiredError(G4fError, ValueError):
-    """The provider needs a login, and none was given or configured."""
+    """The provider needs credentials, and none are given or configured."""
 
 
 class ProviderNotWorkingError(G4fError):
-    """The service is gone, and nothing stands in its place."""
+    """The service is gone, and its calls are not redirected."""
 
 
 class RetryNoProviderError(G4fError):
@@ -163,17 +182,22 @@ class RetryNoProviderError(G4fError):
 
 
 class RetryProviderError(G4fError):
-    """All providers of a `RetryProvider` have failed.
+    """All providers of a `RetryProvider` failed.
 
     Attributes:
-        failures (list): what each has raised, in the order in which they were tried.
+        providers (list): the names of the providers, in the order in which they were tried.
+        failures (list): the error that each of them raised.
     """
 
     def __init__(self, providers: Sequence[Any], failures: Sequence[Exception]) -> None:
         names = [getattr(provider, "__name__", str(provider)).rpartition(".")[2] for provider in providers]
-        listed = "".join(f"\n  {name}: {error}" for name, error in zip(names, failures))
-        super().__init__(f"all providers have failed:{listed}")
+        lines = [f"\n  {name}: {error}" for name, error in zip(names, failures)]
+        super().__init__("all providers have failed:" + "".join(lines))
+        self.providers = names
         self.failures = list(failures)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.providers, self.failures), self.__dict__
 
 
 class ModelNotAllowed(G4fError):
@@ -193,32 +217,32 @@ class ProviderError(G4fError, RequestException, RuntimeError):
 
     Attributes:
         url (str or None): the URL of the request, without secrets.
-        status (int or None): the HTTP status, when it is the failure.
-        detail (str): the server's own words, as one line; empty where it sent none.
-        body (str): the beginning of an unexpected response, at most ``MAX_BODY`` characters.
-        model (str or None): the model id that was asked for, where the failure may be due to it.
+        status (int or None): the HTTP status, if that is the failure.
+        detail (str): the server's own message, as one line; empty if it sent none.
+        body (str): the beginning of an unexpected response, at most ``MAX_BODY_LENGTH`` characters.
+        model (str or None): the requested model id, if it may be the cause.
         retry_after (float or None): seconds that the server asks to wait.
-        partial (str): the text received so far, when the answer was being joined into one.
-        request, response: as in requests.
+        partial (str): the text received so far, if the tokens were being joined into one text.
+        request, response: as in `requests.exceptions.RequestException`.
     """
 
     def __init__(
         self,
         message: str,
         *,
-        url: Optional[str] = None,
-        status: Optional[int] = None,
+        url: str | None = None,
+        status: int | None = None,
         detail: str = "",
         body: str = "",
-        retry_after: Optional[float] = None,
+        retry_after: float | None = None,
         **facts: Any,
     ) -> None:
         super().__init__(message, **facts)
         self.url = url
         self.status = status
         self.detail = detail
-        self.body = body[:MAX_BODY]
-        self.model: Optional[str] = None
+        self.body = body[:MAX_BODY_LENGTH]
+        self.model: str | None = None
         self.retry_after = retry_after
         self.partial = ""
 
@@ -232,11 +256,11 @@ class ProviderError(G4fError, RequestException, RuntimeError):
             return f"Try again in {self.retry_after:g} seconds."
         return super()._render_hint(spell)
 
-    def _facts(self) -> Dict[str, Any]:
+    def _facts(self) -> dict[str, Any]:
         return {**super()._facts(), "model": self.model}
 
     def add_context(self, text: str) -> None:
-        """Add to the message what is known beyond this failure."""
+        """Append to the message what another attempt showed."""
         self.args = (f"{self.args[0]}; {text}",)
 
 
@@ -256,7 +280,7 @@ class AuthenticationError(RequestFailedError):
 
 
 class RateLimitError(RequestFailedError):
-    """The server is overloaded, or was asked too often."""
+    """The server is overloaded, or limits the rate of requests."""
 
     hint = Hint.TRY_LATER
 

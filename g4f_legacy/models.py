@@ -29,8 +29,8 @@ class Model(metaclass=_ModelAttributes):
 
     Attributes:
         name: the short name or the model id.
-        base_provider: who made it.
-        best_provider: the provider that is called when a call names none: a module or a name.
+        base_provider: the organisation that published it.
+        best_provider: the provider of calls that name no provider: a module or a name.
     """
 
     name: str
@@ -50,10 +50,10 @@ class ModelUtils(metaclass=_Convert):
 
 
 def model_name(model: Any) -> str:
-    """Return the name of a model, however scripts give it: as a name, a `Model`, a provider's list of models, or None.
+    """Return the name of a model that a script passes as a name, a `Model`, a provider's list of models, or None.
 
     Raises:
-        TypeError: it is something else.
+        TypeError: the model is something else.
     """
     if isinstance(model, (list, tuple)):
         model = model[0] if model else ""
@@ -64,7 +64,7 @@ def model_name(model: Any) -> str:
 
 
 def find_model(name: str) -> Model | None:
-    """Return the model of 2023 with that name or model id, the default one for an empty name; None if there is none."""
+    """Return the model of 2023 with that name or model id (the default one if empty), or None."""
     for attribute, facts in _load_facts().items():
         if name in facts["names"] or name in facts["convert"]:
             return _get_model(attribute)

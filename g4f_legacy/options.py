@@ -1,9 +1,10 @@
-"""The options of a call: what is the same for every provider, taken out of ``kwargs`` by name and checked.
+"""The options of a call: the same for every provider, taken out of ``kwargs`` by name, and checked.
 
-Whatever else is in ``kwargs`` is a generation parameter and goes to the host as it is. Errors name the option; those
-for options that can hold a secret do not show its value.
+Everything else in ``kwargs`` is a generation parameter and goes to the server unchanged. Errors name the option; for
+options that can hold a secret they do not show its value.
 """
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar
 from importlib.util import find_spec
@@ -12,7 +13,7 @@ from numbers import Real
 import os
 import re
 from types import ModuleType
-from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
+from typing import Any, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import requests
@@ -20,257 +21,293 @@ import requests
 from .errors import AuthenticationRequiredError, Hint, env_variable
 
 DEFAULT_TIMEOUT = (10.0, 120.0)
-"""Seconds to wait for a connection, and for the next byte of an answer."""
+"""Seconds to wait for a connection, and for the next byte of a response."""
 
 DEFAULT_RETRIES = 2
-"""How often a request is tried again before the first byte of its answer."""
+"""How often a request is retried before the first byte of its response."""
 
-OPTION_NAMES = (
-    "base_url",
-    "auth",
-    "access_token",
-    "cookies",
-    "headers",
-    "proxy",
-    "timeout",
-    "retries",
-    "verify",
-    "session",
-)
-"""The options of a call."""
-
-_LONGEST_TIMEOUT = 2_000_000.0  # sockets take less than 2**31 milliseconds
+_MAX_TIMEOUT = 2_000_000.0  # sockets take less than 2**31 milliseconds
 _PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
-_LOGIN_HEADERS = {"authorization", "cookie", "api-key", "x-goog-api-key"}
-_WHATEVER_IS_CONFIGURED = ("", "cookies", "token", "jwt")  # what old scripts pass as auth beside True
+_AUTH_HEADERS = {"authorization", "cookie", "api-key", "x-goog-api-key"}
+_USE_CONFIGURED_AUTH = ("", "cookies", "token", "jwt")  # values of auth in scripts of 2023, like True
+
+# https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+# https://www.rfc-editor.org/rfc/rfc9110#section-5.5, as Latin-1, which http.client encodes headers to
+_NOT_IN_HEADERS = re.compile(r"[^\t\x20-\x7e\xa0-\xff]")
 
 
 @dataclass(frozen=True)
 class Options:
-    """The options of one call. `parameters` is what is left of ``kwargs``: the generation parameters."""
+    """The options of one call. `parameters` are the generation parameters."""
 
     base_url: str
-    basic_auth: Optional[Tuple[str, str]] = field(repr=False)
-    auth: Optional[str] = field(repr=False)
-    cookies: Union[Dict[str, str], CookieJar] = field(repr=False)
-    headers: Dict[str, str] = field(repr=False)
-    proxy: Optional[str] = field(repr=False)
-    timeout: Tuple[float, float]
-    retries: int
-    verify: Union[bool, str, None]
-    session: Optional[requests.Session]
-    parameters: Dict[str, Any]
-
-
-def env_variables(provider: ModuleType, option: str) -> List[str]:
-    """The environment variables for ``"URL"`` or ``"AUTH"``, the first one first: this package's, then those that the
-    provider's own users have set already."""
-    name = provider.__name__.rpartition(".")[2]
-    return [env_variable(name, option), *getattr(provider, f"_{option}_VARIABLES", ())]
-
-
-def is_configured(provider: ModuleType) -> bool:
-    """Whether the environment says where a provider points, or how to log in there."""
-    return any(_configured(provider, option)[1] for option in ("URL", "AUTH"))
-
-
-def base_url_of(provider: ModuleType) -> str:
-    """Where a provider points now: what the environment says, or the module's `url`.
-
-    Raises:
-        TypeError, ValueError: that is no address.
-    """
-    return _base_url(None, provider)[0]
-
-
-def is_public(provider: ModuleType, base_url: str) -> bool:
-    """Whether an address is on a provider's public host."""
-    public_url = getattr(provider, "_public_url", provider.url)
-    return bool(urlsplit(base_url).hostname == urlsplit(public_url).hostname)
+    basic_auth: tuple[str, str] | None = field(repr=False)
+    auth: str | None = field(repr=False)
+    parameters: dict[str, Any]
+    cookies: dict[str, str] | CookieJar = field(default_factory=dict, repr=False)
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    proxy: str | None = field(default=None, repr=False)
+    timeout: tuple[float, float] = DEFAULT_TIMEOUT
+    retries: int = DEFAULT_RETRIES
+    verify: bool | str | None = None
+    session: requests.Session | None = None
 
 
 def read_options(provider: ModuleType, kwargs: Mapping[str, Any]) -> Options:
-    """Takes the options of a call to a provider out of its ``kwargs``, which are left alone. None is: not given.
+    """Return the options in the ``kwargs`` of a call to a provider. An option that is None counts as not given.
 
     Raises:
-        TypeError, ValueError: an option, or a generation parameter, that cannot be used.
-        AuthenticationRequiredError: the provider needs a login, and none is given or configured.
+        TypeError: an option or a generation parameter has a wrong type.
+        ValueError: an option or a generation parameter has a wrong value.
+        AuthenticationRequiredError: the provider needs credentials, and none are given or configured.
     """
-    given = dict(kwargs)
-    base_url, basic_auth = _base_url(given.pop("base_url", None), provider)
-    options = Options(
-        base_url=base_url,
-        basic_auth=basic_auth,
-        auth=_auth(given.pop("auth", None), given.pop("access_token", None), provider),
-        cookies=_cookies(given.pop("cookies", None)),
-        headers=_headers(given.pop("headers", None)),
-        proxy=_proxy(given.pop("proxy", None)),
-        timeout=_timeout(given.pop("timeout", None)),
-        retries=_retries(given.pop("retries", None)),
-        verify=_verify(given.pop("verify", None)),
-        session=_session(given.pop("session", None)),
-        parameters=_parameters(given),
-    )
-    if _needs_login(provider, base_url) and not has_credentials(options):
-        everywhere = getattr(provider, "_NEEDS_AUTH_EVERYWHERE", True)
-        name = provider.__name__.rpartition(".")[2]
+    parameters = dict(kwargs)
+    given = {}
+    for name, parse in OPTIONS.items():
+        value = parameters.pop(name, None)
+        if value is not None:
+            given[name] = parse(value, name)
+    server = _resolve_server(given.pop("base_url", None), provider)
+    auth = _resolve_auth(given.pop("auth", None), given.pop("access_token", None), provider)
+    _check_parameters(parameters)
+    options = Options(server.base_url, server.basic_auth, auth, parameters, **given)
+    needs_auth_everywhere = getattr(provider, "_NEEDS_AUTH_EVERYWHERE", True)
+    needs_auth_here = provider.needs_auth and (needs_auth_everywhere or is_public(provider, options.base_url))
+    if needs_auth_here and not has_credentials(options):
+        name = _short_name(provider)
         raise AuthenticationRequiredError(
             f"{name} needs credentials",
             provider=name,
             auth_variables=env_variables(provider, "AUTH"),
-            hint=Hint.GIVE_CREDENTIALS if everywhere else Hint.GIVE_CREDENTIALS_OR_SERVER,
+            hint=Hint.GIVE_CREDENTIALS if needs_auth_everywhere else Hint.GIVE_CREDENTIALS_OR_SERVER,
         )
     return options
 
 
-def _needs_login(provider: ModuleType, base_url: str) -> bool:
-    everywhere = getattr(provider, "_NEEDS_AUTH_EVERYWHERE", True)
-    return bool(provider.needs_auth and (everywhere or is_public(provider, base_url)))
+def has_credentials(options: Options) -> bool:
+    """Return whether credentials of any kind are given: auth, cookies, a header, or those of the session."""
+    if options.auth or options.cookies or _has_auth_header(options.headers):
+        return True
+    session = options.session
+    return session is not None and bool(session.cookies or _has_auth_header(session.headers))
 
 
-def _configured(provider: ModuleType, option: str) -> Tuple[str, str]:
-    """The variable that is set for an option, and its text; an empty one where none is set."""
-    names = env_variables(provider, option)
-    name = next((name for name in names if os.environ.get(name, "").strip()), names[0])
-    return name, os.environ.get(name, "").strip()
+def _has_auth_header(headers: Iterable[str | bytes]) -> bool:
+    return any(name.lower() in _AUTH_HEADERS for name in headers)
 
 
-def _base_url(value: Any, provider: ModuleType) -> Tuple[str, Optional[Tuple[str, str]]]:
-    """The address without a last slash, and the user and password that stood in it."""
-    option = "base_url"
-    if value is None:
-        option, value = _configured(provider, "URL")
-        value = value or provider.url
+def env_variables(provider: ModuleType, option: str) -> list[str]:
+    """Return the environment variables for ``"URL"`` or ``"AUTH"``, in order of precedence.
+
+    This package's own is the first; the others are those that users of the provider's service have already set.
+    """
+    return [env_variable(_short_name(provider), option), *getattr(provider, f"_{option}_VARIABLES", ())]
+
+
+def is_configured(provider: ModuleType) -> bool:
+    """Return whether the environment holds the address of a provider's server, or the credentials for it."""
+    return any(_read_env(provider, option)[1] for option in ("URL", "AUTH"))
+
+
+def base_url_of(provider: ModuleType) -> str:
+    """Return the configured address of a provider's server, or the module's `url`.
+
+    Raises:
+        ValueError: it is not a URL.
+    """
+    return _resolve_server(None, provider).base_url
+
+
+def is_public(provider: ModuleType, base_url: str) -> bool:
+    """Return whether a URL has the host name of a provider's public server."""
+    public_url = getattr(provider, "_public_url", provider.url)
+    return bool(urlsplit(base_url).hostname == urlsplit(public_url).hostname)
+
+
+def _short_name(provider: ModuleType) -> str:
+    return provider.__name__.rpartition(".")[2]
+
+
+def _read_env(provider: ModuleType, option: str) -> tuple[str, str]:
+    """Return the environment variable that configures an option, and its value; an empty value if none is set."""
+    variables = env_variables(provider, option)
+    for variable in variables:
+        value = os.environ.get(variable, "").strip()
+        if value:
+            return variable, value
+    return variables[0], ""
+
+
+class _Server(NamedTuple):
+    base_url: str  # without a trailing slash, or empty
+    basic_auth: tuple[str, str] | None
+
+
+def _resolve_server(given: _Server | None, provider: ModuleType) -> _Server:
+    """Return the given server, else the configured one, else the public one."""
+    if given is not None:
+        name, server = "base_url", given
+    else:
+        name, configured_url = _read_env(provider, "URL")
+        server = _parse_base_url(configured_url or provider.url, name)
+    if not server.base_url and provider.url:
+        raise _not_a_base_url(name)
+    return server
+
+
+def _resolve_auth(auth: str | None, access_token: str | None, provider: ModuleType) -> str | None:
+    if auth is not None:
+        return auth
+    if access_token is not None:
+        return access_token
+    variable, configured_auth = _read_env(provider, "AUTH")
+    return _check_header_text(configured_auth, variable) or None
+
+
+def _parse_base_url(value: Any, name: str) -> _Server:
     if not isinstance(value, str):
-        raise TypeError(f"{option} must be a text like 'http://127.0.0.1:1337', not {type(value).__name__}")
+        raise TypeError(f"{name} must be a string like 'http://127.0.0.1:1337', not {type(value).__name__}")
     value = value.strip().rstrip("/")
-    if not value and not provider.url:
-        return "", None  # a provider without a host
-    parts = _split(value, ("http", "https"))
+    if not value:
+        return _Server("", None)  # valid for a provider that has no server
+    parts = _split_url(value, ("http", "https"))
     if parts is None or parts.query or parts.fragment:
-        raise ValueError(f"{option} must be the address of a host, like 'http://127.0.0.1:1337' or 'https://host/chat'")
-    address = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-    return address, (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+        raise _not_a_base_url(name)
+    base_url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    basic_auth = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+    return _Server(base_url, basic_auth)
 
 
-def _split(url: str, schemes: Tuple[str, ...]) -> Optional[SplitResult]:
+def _not_a_base_url(name: str) -> ValueError:
+    return ValueError(f"{name} must be the URL of a server, like 'http://127.0.0.1:1337' or 'https://example.com/chat'")
+
+
+def _split_url(url: str, schemes: tuple[str, ...]) -> SplitResult | None:
+    if not url.isprintable() or " " in url:
+        return None
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in schemes and parts.hostname and parts.port != 0
+        is_valid = parts.scheme in schemes and parts.hostname and parts.port != 0
     except ValueError:
         return None
-    return parts if usable and url.isprintable() and " " not in url else None
+    return parts if is_valid else None
 
 
-def _auth(auth: Any, access_token: Any, provider: ModuleType) -> Optional[str]:
-    for option, value in (("auth", auth), ("access_token", access_token)):
-        if value is None or isinstance(value, bool) or value in _WHATEVER_IS_CONFIGURED:
-            continue
-        if not isinstance(value, str):
-            raise TypeError(f"{option} must be a token or a cookie text, not {type(value).__name__}")
-        return _header_text(value.strip(), option)
-    option, value = _configured(provider, "AUTH")
-    return _header_text(value, option) or None
+def _parse_auth(value: Any, name: str) -> str | None:
+    if isinstance(value, bool) or value in _USE_CONFIGURED_AUTH:
+        return None
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a token or a cookie text, not {type(value).__name__}")
+    return _check_header_text(value.strip(), name)
 
 
-def _cookies(value: Any) -> Union[Dict[str, str], CookieJar]:
-    if value is None:
-        return {}
+def _parse_cookies(value: Any, name: str) -> dict[str, str] | CookieJar:
     if isinstance(value, CookieJar):
         for cookie in value:
-            _header_text(cookie.value or "", "cookies")
+            _check_header_text(cookie.value or "", name)
         return value
     if not isinstance(value, Mapping):
-        raise TypeError(f"cookies must be a dict or a CookieJar, not {type(value).__name__}")
-    return {_header_text(name, "cookies"): _header_text(text, "cookies") for name, text in value.items()}
+        raise TypeError(f"{name} must be a dict or a CookieJar, not {type(value).__name__}")
+    return {_check_header_text(key, name): _check_header_text(text, name) for key, text in value.items()}
 
 
-def _headers(value: Any) -> Dict[str, str]:
-    if value is None:
-        return {}
+def _parse_headers(value: Any, name: str) -> dict[str, str]:
     if not isinstance(value, Mapping):
-        raise TypeError(f"headers must be a dict, not {type(value).__name__}")
-    for name in value:
-        if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", _header_text(name, "headers")):
-            raise ValueError("headers has a name that is none")  # it is not shown, for all of a header may stand there
-    return {name: _header_text(text, "headers").strip() for name, text in value.items()}
+        raise TypeError(f"{name} must be a dict, not {type(value).__name__}")
+    for header in value:
+        if not _HEADER_NAME.fullmatch(_check_header_text(header, name)):
+            raise ValueError(f"{name} contains an invalid header name")  # not shown: its value may be part of it
+    return {header: _check_header_text(text, name).strip() for header, text in value.items()}
 
 
-def _header_text(value: Any, option: str) -> str:
-    """What may stand in a header: Latin-1 without control characters. It is not shown, for it may be secret."""
+def _check_header_text(value: Any, name: str) -> str:
+    """Return a value that a header can hold. Errors do not show it, as it may be a secret."""
     if not isinstance(value, str):
-        raise TypeError(f"{option} must hold texts, not {type(value).__name__}")
-    if re.search(r"[^\t\x20-\x7e\xa0-\xff]", value):
-        raise ValueError(f"{option} holds a line end, or another character that cannot stand in a header")
+        raise TypeError(f"{name} must contain strings, not {type(value).__name__}")
+    if _NOT_IN_HEADERS.search(value):
+        raise ValueError(f"{name} contains a line end, or another character that is not valid in a header")
     return value
 
 
-def _proxy(value: Any) -> Optional[str]:
-    if value is None or value == "":
+def _parse_proxy(value: Any, name: str) -> str | None:
+    if value == "":
         return None
     if not isinstance(value, str):
-        raise TypeError(f"proxy must be a text like 'localhost:8080', not {type(value).__name__}")
+        raise TypeError(f"{name} must be a string like 'localhost:8080', not {type(value).__name__}")
     proxy = value if "://" in value else f"http://{value}"
-    parts = _split(proxy, _PROXY_SCHEMES)
+    parts = _split_url(proxy, _PROXY_SCHEMES)
     if parts is None:
-        raise ValueError("proxy must be like 'localhost:8080', 'http://user:password@host:8080' or 'socks5://host:80'")
+        raise ValueError(
+            f"{name} must be like 'localhost:8080', 'http://user:password@host:8080' or 'socks5://host:80'"
+        )
     if parts.scheme.startswith("socks") and not find_spec("socks"):
-        raise ValueError("proxy: a SOCKS proxy needs PySocks, that is: pip install requests[socks]")
+        raise ValueError(f"{name}: SOCKS proxies need PySocks: pip install requests[socks]")
     return proxy
 
 
-def _timeout(value: Any) -> Tuple[float, float]:
-    if value is None:
-        return DEFAULT_TIMEOUT
-    both = value if isinstance(value, (tuple, list)) else (value, value)
-    if len(both) != 2 or not all(isinstance(seconds, Real) and not isinstance(seconds, bool) for seconds in both):
-        raise TypeError(f"timeout must be seconds, or (connect, silence) in seconds, not {value!r}")
-    if not all(seconds > 0 for seconds in both):
-        raise ValueError(f"timeout must be more than 0 seconds, not {value!r}")
-    connect, silence = (float(min(seconds, _LONGEST_TIMEOUT)) for seconds in both)
-    return connect, silence
+def _parse_timeout(value: Any, name: str) -> tuple[float, float]:
+    timeouts = value if isinstance(value, (tuple, list)) else (value, value)
+    if len(timeouts) != 2 or not all(_is_number(seconds) for seconds in timeouts):
+        raise TypeError(f"{name} must be seconds, or (connect, read) in seconds, not {value!r}")
+    if not all(seconds > 0 for seconds in timeouts):  # NaN is not, either
+        raise ValueError(f"{name} must be greater than 0 seconds, not {value!r}")
+    connect, read = timeouts
+    return float(min(connect, _MAX_TIMEOUT)), float(min(read, _MAX_TIMEOUT))
 
 
-def _retries(value: Any) -> int:
-    if value is None:
-        return DEFAULT_RETRIES
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _parse_retries(value: Any, name: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"retries must be a whole number, not {value!r}")
+        raise TypeError(f"{name} must be an integer, not {value!r}")
     if value < 0:
-        raise ValueError(f"retries must be 0 or more, not {value!r}")
+        raise ValueError(f"{name} must be 0 or more, not {value!r}")
     return value
 
 
-def _verify(value: Any) -> Union[bool, str, None]:
-    if value is None or isinstance(value, bool):
+def _parse_verify(value: Any, name: str) -> bool | str:
+    if isinstance(value, bool):
         return value
     if not isinstance(value, (str, os.PathLike)):
-        raise TypeError(f"verify must be True, False or the path of a CA bundle, not {type(value).__name__}")
+        raise TypeError(f"{name} must be True, False or the path of a CA bundle, not {type(value).__name__}")
     path = os.fspath(value)
     if not os.path.exists(path):
-        raise ValueError(f"verify: there is no CA bundle at {path!r}")
+        raise ValueError(f"{name}: there is no CA bundle at {path!r}")
     return path
 
 
-def _session(value: Any) -> Optional[requests.Session]:
-    if value is not None and not isinstance(value, requests.Session):
-        raise TypeError(f"session must be a requests.Session, not {type(value).__name__}")
+def _parse_session(value: Any, name: str) -> requests.Session:
+    if not isinstance(value, requests.Session):
+        raise TypeError(f"{name} must be a requests.Session, not {type(value).__name__}")
     return value
 
 
-def _parameters(given: Dict[str, Any]) -> Dict[str, Any]:
-    for name, value in given.items():
+def _check_parameters(parameters: dict[str, Any]) -> None:
+    for name, value in parameters.items():
         try:
             json.dumps(value, allow_nan=False)
-        except (TypeError, ValueError, RecursionError) as error:
-            kind = TypeError if isinstance(error, TypeError) else ValueError
-            raise kind(f"{name} cannot be sent to a host as JSON: {error}") from error
-    return given
+        except TypeError as error:
+            raise TypeError(f"{name} cannot be sent to a server as JSON: {error}") from error
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{name} cannot be sent to a server as JSON: {error}") from error
 
 
-def has_credentials(options: Options) -> bool:
-    """Whether a login of any kind is given: auth, cookies, a header, or what the session has."""
-    session = options.session
-    headers = {name.lower() for name in (*options.headers, *(session.headers if session else ()))}
-    jars = [options.cookies, session.cookies if session else ()]
-    return bool(options.auth or any(map(list, jars)) or headers & _LOGIN_HEADERS)
+OPTIONS: dict[str, Callable[[Any, str], Any]] = {
+    "base_url": _parse_base_url,
+    "auth": _parse_auth,
+    "access_token": _parse_auth,
+    "cookies": _parse_cookies,
+    "headers": _parse_headers,
+    "proxy": _parse_proxy,
+    "timeout": _parse_timeout,
+    "retries": _parse_retries,
+    "verify": _parse_verify,
+    "session": _parse_session,
+}
+"""The options of a call, each with the function that checks and converts its value, given that and the name."""
+
+OPTION_NAMES = tuple(OPTIONS)
+"""The names of the options of a call."""

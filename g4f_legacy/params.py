@@ -1,11 +1,12 @@
-"""The `params` text of a provider, made from type hints."""
+"""The `params` of a provider: a text built from type hints."""
 
+from collections.abc import Callable
 import inspect
-from typing import Any, Callable, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 
 def format_params(module_name: str, completion: Callable[..., Any]) -> str:
-    """Writes what a provider takes, in the format of June 2023.
+    """Return what a provider supports, in the format of June 2023.
 
     Args:
         module_name: the provider's ``__name__``; its last part is the provider's name.
@@ -15,14 +16,13 @@ def format_params(module_name: str, completion: Callable[..., Any]) -> str:
         ``g4f.Providers.H2o supports: (model: str, messages: list, stream: bool)``
     """
     hints = get_type_hints(completion)
-    parameters = inspect.signature(completion).parameters.values()
-    described = ", ".join(
-        f"{parameter.name}: {_name(hints[parameter.name])}"
-        for parameter in parameters
-        if parameter.name in hints and parameter.kind is not parameter.VAR_KEYWORD
-    )
-    return f"g4f.Providers.{module_name.rpartition('.')[2]} supports: ({described})"
+    parameters = []
+    for name, parameter in inspect.signature(completion).parameters.items():
+        if name in hints and parameter.kind is not parameter.VAR_KEYWORD:
+            parameters.append(f"{name}: {_format_hint(hints[name])}")
+    return f"g4f.Providers.{module_name.rpartition('.')[2]} supports: ({', '.join(parameters)})"
 
 
-def _name(hint: Any) -> str:
-    return hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
+def _format_hint(hint: Any) -> str:
+    is_class = isinstance(hint, type) and get_origin(hint) is None  # for Python 3.10, list[str] is a type, too
+    return hint.__name__ if is_class else str(hint).replace("typing.", "")

@@ -1,12 +1,14 @@
-"""Messages: checked, and written out as the text that a protocol wants."""
+"""Messages: checked, and converted to what a protocol sends."""
 
+from collections.abc import Mapping
 import logging
 import re
-from typing import Any, Dict, List, Mapping, NamedTuple, Tuple
+from typing import Any, NamedTuple
 
-log = logging.getLogger("g4f_legacy")
+log = logging.getLogger(__name__)
 
-_SYSTEM = ("system", "developer")
+_SYSTEM_ROLES = ("system", "developer")
+_ROLE_PREFIX = re.compile(r"^(system|user|assistant): ", re.IGNORECASE | re.MULTILINE)
 
 
 class Message(NamedTuple):
@@ -16,14 +18,16 @@ class Message(NamedTuple):
     content: str
 
 
-def check_messages(messages: Any) -> List[Message]:
-    """Reads the messages of a call: a list of mappings with a ``role`` and a ``content``, which is a text or a list of
-    text parts (``{"type": "text", "text": …}``; they are joined by newlines). The list itself is left alone. What was
-    read already is given as it is.
+def check_messages(messages: Any) -> list[Message]:
+    """Return the messages of a call, checked. The list itself is not changed.
+
+    Args:
+        messages: a list of mappings with a ``role`` and a ``content``, or of `Message` objects. The content is a string
+            or a list of text parts (``{"type": "text", "text": …}``), which are joined by newlines.
 
     Raises:
-        TypeError: something is of the wrong type; the error says which message.
-        ValueError: there is no message, or one lacks its role or content.
+        TypeError: the list, a message, a role or a content has a wrong type; the error names the message.
+        ValueError: the list is empty, or a message lacks its role or content.
     """
     if not isinstance(messages, (list, tuple)):
         raise TypeError(
@@ -35,100 +39,116 @@ def check_messages(messages: Any) -> List[Message]:
 
 
 def format_prompt(messages: Any) -> str:
-    """Writes a conversation out for a model to go on with: one line ``role: content`` a message, then ``assistant:``.
+    """Return a conversation as a text for the model to continue: ``role: content`` lines, then ``assistant:``.
 
     Raises:
-        TypeError, ValueError: as `check_messages`.
+        TypeError: as `check_messages`.
+        ValueError: as `check_messages`.
     """
     conversation = "\n".join(f"{message.role}: {message.content}" for message in check_messages(messages))
     return f"{conversation}\nassistant:"
 
 
-def name_roles(messages: Any, roles: Mapping[str, str]) -> List[Message]:
-    """Gives each message the role that a protocol has for it. A role that it has not, such as the name that a bot has
-    in an old script, goes as ``user`` with the role before the text.
-
-    Args:
-        roles: role, in lower case, to the protocol's name for it.
+def as_one_message(messages: Any) -> str:
+    """Return a conversation as the text of one message: that of a single message, or as `format_prompt`.
 
     Raises:
-        TypeError, ValueError: as `check_messages`.
+        TypeError: as `check_messages`.
+        ValueError: as `check_messages`.
+    """
+    checked = check_messages(messages)
+    return checked[0].content if len(checked) == 1 else format_prompt(checked)
+
+
+def name_roles(messages: Any, roles: Mapping[str, str]) -> list[Message]:
+    """Return the messages with the protocol's names for their roles.
+
+    A role that the protocol lacks, such as the name of a bot in an old script, becomes ``user``, with the role as a
+    prefix of the content.
+
+    Args:
+        roles: lower-case roles, and the protocol's names for them.
+
+    Raises:
+        TypeError: as `check_messages`.
+        ValueError: as `check_messages`.
     """
     named = []
-    others = []
+    unknown_roles = []
     for message in check_messages(messages):
         role = message.role.strip()
-        if role.lower() not in roles:
-            others.append(role)
-            message = Message("user", f"{role}: {message.content}")
-        named.append(Message(roles[message.role.strip().lower()], message.content))
-    if others:
-        log.info("Messages of %s go as the user's, with that before the text.", ", ".join(dict.fromkeys(others)))
+        if role.lower() in roles:
+            named.append(Message(roles[role.lower()], message.content))
+        else:
+            unknown_roles.append(role)
+            named.append(Message(roles["user"], f"{role}: {message.content}"))
+    if unknown_roles:
+        names = ", ".join(dict.fromkeys(unknown_roles))
+        log.info("Messages of %s are sent as the user's, with the role as a prefix.", names)
     return named
 
 
-def split_system(messages: Any) -> Tuple[str, List[Message]]:
-    """Takes the system's messages out of the others, for a protocol that has another place for them.
+def split_system(messages: Any) -> tuple[str, list[Message]]:
+    """Return the text of the system messages, and the other messages, for a protocol that sends these separately.
 
     Raises:
-        TypeError, ValueError: as `check_messages`; or there are no others.
+        TypeError: as `check_messages`.
+        ValueError: as `check_messages`, or there are only system messages.
     """
-    checked = check_messages(messages)
-    others = [message for message in checked if message.role.strip().lower() not in _SYSTEM]
+    system_texts = []
+    others = []
+    for message in check_messages(messages):
+        if message.role.strip().lower() in _SYSTEM_ROLES:
+            system_texts.append(message.content)
+        else:
+            others.append(message)
     if not others:
-        raise ValueError("messages has only system messages: give one of the user's")
-    return "\n".join(message.content for message in checked if message not in others), others
+        raise ValueError("messages has only system messages: give a user message")
+    return "\n".join(system_texts), others
 
 
-def read_prompt(prompt: str) -> List[Dict[str, str]]:
-    """Reads a conversation that `format_prompt` wrote out. Any other text is one message of the user's.
+def read_prompt(prompt: str) -> list[dict[str, str]]:
+    """Return the messages of a text that `format_prompt` returned. Any other text is one user message.
 
-    A line of a message that begins like ``user: `` cannot be told from the beginning of a message.
+    A line of a message that begins like ``user: `` cannot be distinguished from the beginning of a message.
     """
     conversation, assistant, rest = prompt.rpartition("\nassistant:")
-    parts = re.split(r"^(system|user|assistant): ", conversation, flags=re.IGNORECASE | re.MULTILINE)
-    if not assistant or rest.strip() or parts[0] or len(parts) == 1:
+    before_first_role, *parts = _ROLE_PREFIX.split(conversation)
+    if not assistant or rest.strip() or before_first_role or not parts:
         return [{"role": "user", "content": prompt}]
-    contents = [*(content[:-1] for content in parts[2:-1:2]), parts[-1]]  # all but the last have a line end behind them
-    return [{"role": role.lower(), "content": content} for role, content in zip(parts[1::2], contents)]
+    roles, contents = parts[::2], parts[1::2]
+    contents[:-1] = [content.removesuffix("\n") for content in contents[:-1]]  # the newline before the next role
+    return [{"role": role.lower(), "content": content} for role, content in zip(roles, contents)]
 
 
-def as_one_message(messages: Any) -> str:
-    """A conversation for a host that takes one message: a single one as it is, several as `format_prompt` writes them.
-
-    Raises:
-        TypeError, ValueError: as `check_messages`.
-    """
-    checked = check_messages(messages)
-    return checked[0].content if len(checked) == 1 else format_prompt(messages)
-
-
-def _check_message(message: Any, where: str) -> Message:
+def _check_message(message: Any, name: str) -> Message:
     if isinstance(message, Message):
         return message
     if not isinstance(message, Mapping):
-        raise TypeError(f"{where} must be a mapping with 'role' and 'content', not {type(message).__name__}")
+        raise TypeError(f"{name} must be a mapping with 'role' and 'content', not {type(message).__name__}")
     for key in ("role", "content"):
         if key not in message:
-            raise ValueError(f"{where} has no {key!r}")
+            raise ValueError(f"{name} has no {key!r}")
     role = message["role"]
     if not isinstance(role, str):
-        raise TypeError(f"{where}['role'] must be a text like 'user', not {type(role).__name__}")
+        raise TypeError(f"{name}['role'] must be a string like 'user', not {type(role).__name__}")
     if not role.strip():
-        raise ValueError(f"{where}['role'] is empty: give 'user', 'assistant' or 'system'")
-    return Message(role, _check_content(message["content"], f"{where}['content']"))
+        raise ValueError(f"{name}['role'] is empty: give 'user', 'assistant' or 'system'")
+    return Message(role, _check_content(message["content"], f"{name}['content']"))
 
 
-def _check_content(content: Any, where: str) -> str:
+def _check_content(content: Any, name: str) -> str:
     if isinstance(content, str):
         return content
     if not isinstance(content, (list, tuple)):
-        raise TypeError(f"{where} must be a text or a list of text parts, not {type(content).__name__}")
-    return "\n".join(_check_part(part, f"{where}[{index}]") for index, part in enumerate(content))
+        raise TypeError(f"{name} must be a string or a list of text parts, not {type(content).__name__}")
+    return "\n".join(_check_part(part, f"{name}[{index}]") for index, part in enumerate(content))
 
 
-def _check_part(part: Any, where: str) -> str:
-    text = part.get("text") if isinstance(part, Mapping) and part.get("type", "text") == "text" else part
+def _check_part(part: Any, name: str) -> str:
+    text = part
+    if isinstance(part, Mapping) and part.get("type", "text") == "text":
+        text = part.get("text")
     if not isinstance(text, str):
-        raise ValueError(f"{where} is no text part: only {{'type': 'text', 'text': …}} can be sent")
+        raise ValueError(f"{name} is not a text part: only {{'type': 'text', 'text': …}} can be sent")
     return text

@@ -32,7 +32,7 @@ def get(name: str) -> Any:
     """Import a provider, or return the placeholder of that name.
 
     Raises:
-        ProviderNotFoundError: no provider has that name; the error suggests the nearest.
+        ProviderNotFoundError: no provider has that name; the message suggests the nearest.
         ImportError: a provider of another distribution cannot be imported.
         TypeError: a provider of another distribution lacks an attribute.
     """
@@ -40,7 +40,7 @@ def get(name: str) -> Any:
     if name in _entry_points() and name not in _builtin_names():
         module = _entry_points()[name].load()
         check_provider(module)
-        setattr(Provider, name, module)  # as the import system does with the others
+        setattr(Provider, name, module)  # as the import system does for built-in providers
         return module
     try:
         module = import_module(path)  # also finds placeholders: see `compat.provider_package`
@@ -54,12 +54,12 @@ def get(name: str) -> Any:
 
 
 def all() -> dict[str, Any]:
-    """Import all providers. Those of other distributions that cannot be imported are logged and left out."""
+    """Import and return all providers, by name. Those of other distributions that fail are logged and left out."""
     found = {}
     for name in names():
         try:
             found[name] = get(name)
-        except Exception as error:  # whatever another distribution does wrong, the others keep working
+        except Exception as error:  # one broken distribution must not break the other providers
             if name in _builtin_names():
                 raise
             log.warning("The provider %s cannot be imported: %s", name, error)
@@ -71,15 +71,16 @@ def list_models(provider: Any, options: Mapping[str, Any]) -> list[str] | None:
 
     Args:
         provider: a provider module.
-        options: those of the call, such as ``base_url``.
+        options: the options of the call, such as ``base_url``.
 
     Returns:
-        The model ids; None where no server can be asked, because the protocol has no way to or the server is gone.
+        The model ids, or None if the protocol cannot list them or the server is gone.
 
     Raises:
         AuthenticationRequiredError: credentials are missing.
         ProviderError: the server failed.
-        TypeError, ValueError: an option is wrong.
+        TypeError: an option has a wrong type.
+        ValueError: an option has a wrong value.
     """
     if not hasattr(provider, "_list_models") or is_unavailable(provider, options):
         return None

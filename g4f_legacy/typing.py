@@ -1,4 +1,4 @@
-"""Type names that scripts of 2023 import."""
+"""The type names that scripts of 2023 import."""
 
 from typing import (
     Any,
@@ -42,5 +42,5 @@ SHA256 = NewType("SHA256", str)
 sha256 = SHA256
 CreateResult = Iterator[str]
 AsyncResult = AsyncIterator[str]
-Message = Dict[str, str]
-Messages = List[Message]
+Message = dict[str, str]
+Messages = list[Message]

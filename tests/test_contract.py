@@ -1,12 +1,13 @@
-"""Holds every provider to the contract, and proves of each check that it can fail."""
+"""The contract of providers: checked for each of them, with a proof that each check can fail."""
 
 import ast
+from collections.abc import Callable
 import importlib.util
 import inspect
 from pathlib import Path
 import re
 import socket
-from typing import Any, Callable, Dict, List, NamedTuple, Tuple
+from typing import Any, NamedTuple
 
 import pytest
 from replay import RECORDINGS
@@ -15,12 +16,11 @@ from g4f_legacy import registry
 
 TESTS = Path(__file__).parent
 CONSTANTS = ["url", "model", "models", "supports_stream", "needs_auth", "working"]
-NOT_RECORDED = {"Google"}  # nobody can run one: its tests have a server that behaves as Google's documentation says
 MAY_IMPORT = {"concurrency", "errors", "params", "parsing", "prompt", "protocols", "transport"}
 
 
-class Subject(NamedTuple):
-    """A provider, as a file and as a module."""
+class ProviderFile(NamedTuple):
+    """A provider as a file and as a module."""
 
     path: Path
     name: str
@@ -30,12 +30,12 @@ class Subject(NamedTuple):
         return self.path.read_text("utf-8")
 
     @property
-    def body(self) -> List[ast.stmt]:
+    def body(self) -> list[ast.stmt]:
         return ast.parse(self.source).body
 
     @property
     def module(self) -> Any:
-        """A fresh import of the file."""
+        """The file, imported again."""
         module_name = f"g4f_legacy.Provider.{self.name}"
         spec = importlib.util.spec_from_file_location(module_name, self.path)
         assert spec and spec.loader
@@ -44,49 +44,49 @@ class Subject(NamedTuple):
         return module
 
 
-def check_docstring(provider: Subject) -> None:
+def check_docstring(provider: ProviderFile) -> None:
     assert provider.module.__doc__
 
 
-def check_url(provider: Subject) -> None:
+def check_url(provider: ProviderFile) -> None:
     assert re.fullmatch(r"(https://[a-z0-9.-]+(/[a-z0-9]+)*)?", provider.module.url)
 
 
-def check_model(provider: Subject) -> None:
+def check_model(provider: ProviderFile) -> None:
     names = provider.module.model
     assert type(names) is list and names and all(type(name) is str and name for name in names)
     assert len(set(names)) == len(names)
 
 
-def check_models(provider: Subject) -> None:
+def check_models(provider: ProviderFile) -> None:
     ids = provider.module.models
     assert type(ids) is dict and set(ids) == set(provider.module.model)
     assert all(type(model_id) is str and model_id for model_id in ids.values())
 
 
-def check_flags(provider: Subject) -> None:
+def check_flags(provider: ProviderFile) -> None:
     assert all(type(getattr(provider.module, name)) is bool for name in ("supports_stream", "needs_auth", "working"))
 
 
-def check_signature(provider: Subject) -> None:
+def check_signature(provider: ProviderFile) -> None:
     signature = str(inspect.signature(provider.module._create_completion))
     assert re.fullmatch(
         r"\(model: str, messages: list, stream: bool, \*\*kwargs\) -> (typing\.)?Iterator\[str\]", signature
     )
 
 
-def check_generator(provider: Subject) -> None:
+def check_generator(provider: ProviderFile) -> None:
     assert inspect.isgeneratorfunction(provider.module._create_completion)
 
 
-def check_params(provider: Subject) -> None:
+def check_params(provider: ProviderFile) -> None:
     text = f"g4f.Providers.{provider.name} supports: (model: str, messages: list, stream: bool)"
     assert provider.module.params == text
 
 
-def check_order(provider: Subject) -> None:
+def check_order(provider: ProviderFile) -> None:
     """Docstring, imports, the constants, private constants, _create_completion, private helpers, params."""
-    rank = {name: 2 + place for place, name in enumerate(CONSTANTS)}
+    rank = {name: 2 + position for position, name in enumerate(CONSTANTS)}
     ranks = []
     for statement in provider.body:
         if isinstance(statement, (ast.Assign, ast.AnnAssign)):
@@ -96,12 +96,12 @@ def check_order(provider: Subject) -> None:
         elif isinstance(statement, ast.FunctionDef):
             ranks.append(30 if statement.name == "_create_completion" else 31 if statement.name.startswith("_") else -1)
         else:
-            kinds = {ast.Expr: 0, ast.Import: 1, ast.ImportFrom: 1}
-            ranks.append(kinds.get(type(statement), -1))
+            statement_ranks = {ast.Expr: 0, ast.Import: 1, ast.ImportFrom: 1}
+            ranks.append(statement_ranks.get(type(statement), -1))
     assert ranks == sorted(ranks) and -1 not in ranks and ranks[-1] == 99 and 30 in ranks
 
 
-def check_imports(provider: Subject) -> None:
+def check_imports(provider: ProviderFile) -> None:
     for node in ast.walk(ast.Module(body=provider.body, type_ignores=[])):
         if isinstance(node, ast.ImportFrom) and node.level:
             assert node.level == 2 and (node.module or "").partition(".")[0] in MAY_IMPORT
@@ -110,7 +110,7 @@ def check_imports(provider: Subject) -> None:
             assert all(name.partition(".")[0] not in ("g4f_legacy", "requests", "urllib3") for name in names)
 
 
-def check_no_socket_at_import(provider: Subject) -> None:
+def check_no_socket_at_import(provider: ProviderFile) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("a socket was opened")
 
@@ -120,32 +120,39 @@ def check_no_socket_at_import(provider: Subject) -> None:
         assert provider.module
 
 
-def check_size(provider: Subject) -> None:
-    assert len(provider.source.splitlines()) < 120
+def check_size(provider: ProviderFile) -> None:
+    assert len(provider.source.splitlines()) <= 120
 
 
-def check_tests(provider: Subject) -> None:
-    assert (TESTS / "Provider" / f"test_{provider.name}.py").is_file()
+def get_test_file(provider: ProviderFile) -> Path:
+    return TESTS / "Provider" / f"test_{provider.name}.py"
 
 
-def check_recordings(provider: Subject) -> None:
+def check_tests(provider: ProviderFile) -> None:
+    assert get_test_file(provider).is_file()
+
+
+def check_recordings(provider: ProviderFile) -> None:
+    """A provider with a server has recordings, or its tests tell why not: ``NOT_RECORDED = "the reason"``."""
     folder = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", provider.name).lower()
-    assert not provider.module.url or provider.name in NOT_RECORDED or list((RECORDINGS / folder).glob("*.json"))
+    if provider.module.url and not list((RECORDINGS / folder).glob("*.json")):
+        check_tests(provider)
+        assert re.search(r'^NOT_RECORDED = ".+"$', get_test_file(provider).read_text("utf-8"), re.MULTILINE)
 
 
-def check_wrong_messages(provider: Subject) -> None:
-    """Wrong messages are refused before anything is sent."""
+def check_wrong_messages(provider: ProviderFile) -> None:
+    """Wrong messages raise before anything is sent."""
     url = "http://127.0.0.1:1"
-    for messages, kind in ((None, TypeError), ([], ValueError), ([{"role": "user"}], ValueError)):
-        with pytest.raises(kind, match="^messages"):
+    for messages, error_type in ((None, TypeError), ([], ValueError), ([{"role": "user"}], ValueError)):
+        with pytest.raises(error_type, match="^messages"):
             list(provider.module._create_completion("", messages, True, base_url=url, auth="a", retries=0))
 
 
-CHECKS: Dict[str, Callable[[Subject], None]] = {
-    name[len("check_") :]: check for name, check in list(globals().items()) if name.startswith("check_")
+CHECKS: dict[str, Callable[[ProviderFile], None]] = {
+    name.removeprefix("check_"): check for name, check in list(globals().items()) if name.startswith("check_")
 }
 
-GOOD = '''"""Says nothing."""
+GOOD = '''"""Yields nothing."""
 
 import re
 from typing import Iterator
@@ -175,9 +182,9 @@ def _helper() -> None:
 params = format_params(__name__, _create_completion)
 '''
 
-# Check: what breaks a provider so that the check has to fail.
-BROKEN: List[Tuple[str, str, str]] = [
-    ("docstring", '"""Says nothing."""', ""),
+# A check, and a replacement in the source of a good provider that must make it fail.
+BROKEN: list[tuple[str, str, str]] = [
+    ("docstring", '"""Yields nothing."""', ""),
     ("url", '"https://broken.example"', '"http://broken.example"'),
     ("url", '"https://broken.example"', '"https://broken.example/"'),
     ("model", '["one"]', "[]"),
@@ -209,21 +216,21 @@ BROKEN: List[Tuple[str, str, str]] = [
 ]
 
 
-def subjects() -> List[Subject]:
-    return [Subject(Path(module.__file__), name) for name, module in registry.all().items() if module.__file__]
+def provider_files() -> list[ProviderFile]:
+    return [ProviderFile(Path(module.__file__), name) for name, module in registry.all().items() if module.__file__]
 
 
-@pytest.mark.parametrize("provider", subjects(), ids=lambda provider: provider.name)
+@pytest.mark.parametrize("provider", provider_files(), ids=lambda provider: provider.name)
 @pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
-def test_provider(provider: Subject, check: Callable[[Subject], None]) -> None:
+def test_provider(provider: ProviderFile, check: Callable[[ProviderFile], None]) -> None:
     check(provider)
 
 
-def broken(tmp_path: Path, old: str = "", new: str = "") -> Subject:
+def broken(tmp_path: Path, old: str = "", new: str = "") -> ProviderFile:
     assert old in GOOD
     path = tmp_path / "Broken.py"
     path.write_text(GOOD.replace(old, new) if old else GOOD, "utf-8")
-    return Subject(path, "Broken")
+    return ProviderFile(path, "Broken")
 
 
 @pytest.mark.parametrize("check", sorted(set(CHECKS) - {"tests", "recordings"}))
@@ -232,15 +239,26 @@ def test_a_good_provider_passes(check: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("check, old, new", BROKEN)
-def test_a_broken_provider_is_caught(check: str, old: str, new: str, tmp_path: Path) -> None:
+def test_a_broken_provider_fails(check: str, old: str, new: str, tmp_path: Path) -> None:
     with pytest.raises((AssertionError, AttributeError, pytest.fail.Exception)):
         CHECKS[check](broken(tmp_path, old, new))
 
 
-@pytest.mark.parametrize("check", ["tests", "recordings"])
-def test_a_provider_without_tests_or_recordings_is_caught(check: str, tmp_path: Path) -> None:
+def test_a_provider_without_tests_fails(tmp_path: Path) -> None:
     with pytest.raises(AssertionError):
-        CHECKS[check](broken(tmp_path))
+        check_tests(broken(tmp_path))
+
+
+@pytest.mark.parametrize("tests", ["", 'NOT_RECORDED = ""\n', '# NOT_RECORDED = "because"\n'])
+def test_a_provider_without_recordings_fails(tests: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "TESTS", tmp_path)
+    provider = broken(tmp_path)
+    get_test_file(provider).parent.mkdir()
+    get_test_file(provider).write_text(tests, "utf-8")
+    with pytest.raises(AssertionError):
+        check_recordings(provider)
+    get_test_file(provider).write_text('NOT_RECORDED = "because"\n', "utf-8")
+    check_recordings(provider)
 
 
 def test_every_check_is_proven() -> None:

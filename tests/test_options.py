@@ -8,7 +8,7 @@ import requests
 
 from g4f_legacy.Provider import Echo, H2o, OpenAssistant
 from g4f_legacy.errors import AuthenticationRequiredError
-from g4f_legacy.options import DEFAULT_RETRIES, DEFAULT_TIMEOUT, Options, read_options
+from g4f_legacy.options import DEFAULT_RETRIES, DEFAULT_TIMEOUT, OPTION_NAMES, OPTIONS, Options, read_options
 
 SECRET = "s3cr3t"
 
@@ -25,12 +25,13 @@ def test_defaults() -> None:
     assert (options.verify, options.session, options.parameters) == (None, None, {})
 
 
-def test_none_is_not_given() -> None:
+def test_none_counts_as_not_given() -> None:
     names = "base_url auth access_token cookies headers proxy timeout retries verify session"
-    assert read(**dict.fromkeys(names.split())) == read()
+    assert OPTION_NAMES == tuple(OPTIONS) == tuple(names.split())
+    assert read(**dict.fromkeys(OPTION_NAMES)) == read()
 
 
-def test_what_is_left_is_a_generation_parameter_and_kwargs_are_left_alone() -> None:
+def test_everything_else_is_a_generation_parameter_and_kwargs_are_not_changed() -> None:
     kwargs = {"temperature": 0.5, "top_p": None, "retries": 0, "cookies": {"a": "b"}}
     before = dict(kwargs)
     options = read_options(H2o, kwargs)
@@ -39,7 +40,7 @@ def test_what_is_left_is_a_generation_parameter_and_kwargs_are_left_alone() -> N
 
 
 @pytest.mark.parametrize(
-    "value, base_url, login",
+    "value, base_url, basic_auth",
     [
         ("http://127.0.0.1:1337", "http://127.0.0.1:1337", None),
         ("http://127.0.0.1:1337//", "http://127.0.0.1:1337", None),
@@ -49,9 +50,9 @@ def test_what_is_left_is_a_generation_parameter_and_kwargs_are_left_alone() -> N
         ("HTTP://A.host", "http://A.host", None),
     ],
 )
-def test_base_url(value: str, base_url: str, login: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_base_url(value: str, base_url: str, basic_auth: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     options = read(base_url=value)
-    assert (options.base_url, options.basic_auth) == (base_url, login)
+    assert (options.base_url, options.basic_auth) == (base_url, basic_auth)
     monkeypatch.setenv("G4F_LEGACY_H2O_URL", value)
     assert read() == options
 
@@ -61,18 +62,18 @@ def test_base_url(value: str, base_url: str, login: Any, monkeypatch: pytest.Mon
     ["", "localhost:1337", "127.0.0.1", "ftp://a.host", "http://", "http://a.host/?q", "http://a.host/#f"]
     + ["http://a.host:0", "http://a.host:99999", "http://a.host:x", "http://[::1", "http://a host/", "http://a\nb/"],
 )
-def test_base_url_that_is_none(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match="^base_url must be the address of a host, like "):
+def test_an_invalid_base_url(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="^base_url must be the URL of a server, like "):
         read(base_url=value)
     if value:
         monkeypatch.setenv("G4F_LEGACY_H2O_URL", value)
-        with pytest.raises(ValueError, match="^G4F_LEGACY_H2O_URL must be the address of a host, like "):
+        with pytest.raises(ValueError, match="^G4F_LEGACY_H2O_URL must be the URL of a server, like "):
             read()
 
 
 @pytest.mark.parametrize("configured", ["", "configured"])
 @pytest.mark.parametrize("value", [None, True, False, "", "cookies", "token", "jwt"])
-def test_auth_that_means_whatever_is_configured(value: Any, configured: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auth_that_means_the_configured_one(value: Any, configured: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("G4F_LEGACY_H2O_AUTH", configured)
     assert read(auth=value).auth == (configured or None)
 
@@ -84,7 +85,7 @@ def test_auth_and_access_token() -> None:
     assert read(auth=True, access_token="b").auth == "b"
 
 
-def test_auth_comes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auth_takes_precedence_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("G4F_LEGACY_H2O_AUTH", "configured")
     assert read(auth="a").auth == "a"
 
@@ -139,6 +140,7 @@ def test_verify(tmp_path: Path) -> None:
 WRONG = [
     ("base_url", 5, TypeError),
     ("auth", 5, TypeError),
+    ("auth", 1, TypeError),
     ("auth", b"abc", TypeError),
     ("auth", f"{SECRET}\r\nX: y", ValueError),
     ("auth", f"{SECRET}Ж", ValueError),
@@ -179,32 +181,32 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("name, value, kind", WRONG)
-def test_a_wrong_value_names_the_option_and_no_secret(name: str, value: Any, kind: Any) -> None:
-    with pytest.raises(kind) as raised:
+@pytest.mark.parametrize("name, value, error_type", WRONG)
+def test_errors_name_the_option_and_show_no_secret(name: str, value: Any, error_type: Any) -> None:
+    with pytest.raises(error_type) as raised:
         read(**{name: value})
-    assert type(raised.value) is kind
+    assert type(raised.value) is error_type
     assert name in str(raised.value)
     assert SECRET not in str(raised.value)
 
 
-def test_a_parameter_that_holds_itself() -> None:
+def test_a_parameter_that_contains_itself() -> None:
     loop: Any = []
     loop.append(loop)
     with pytest.raises(ValueError, match="^stop cannot be sent"):
         read(stop=loop)
 
 
-def test_a_jar_with_a_value_that_cannot_be_sent() -> None:
+def test_a_cookie_jar_with_an_invalid_value() -> None:
     jar = requests.cookies.RequestsCookieJar()
     jar.set("a", "Ж")
-    with pytest.raises(ValueError, match="^cookies holds"):
+    with pytest.raises(ValueError, match="^cookies contains"):
         read(cookies=jar)
 
 
-def test_the_environments_auth_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auth_from_the_environment_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("G4F_LEGACY_H2O_AUTH", f"{SECRET}Ж")
-    with pytest.raises(ValueError, match="^G4F_LEGACY_H2O_AUTH holds"):
+    with pytest.raises(ValueError, match="^G4F_LEGACY_H2O_AUTH contains"):
         read()
 
 
@@ -232,7 +234,7 @@ def with_header() -> requests.Session:
 
 
 @pytest.mark.parametrize(
-    "login",
+    "credentials",
     [
         {"auth": "a"},
         {"cookies": {"a": "b"}},
@@ -243,18 +245,18 @@ def with_header() -> requests.Session:
         {"session": with_header()},
     ],
 )
-def test_a_login_of_any_kind_will_do(login: Any) -> None:
-    assert read_options(OpenAssistant, login)
+def test_credentials_of_any_kind_are_accepted(credentials: Any) -> None:
+    assert read_options(OpenAssistant, credentials)
 
 
 @pytest.mark.parametrize(
-    "login", [{}, {"auth": True}, {"cookies": {}}, {"cookies": CookieJar()}, {"session": requests.Session()}]
+    "credentials", [{}, {"auth": True}, {"cookies": {}}, {"cookies": CookieJar()}, {"session": requests.Session()}]
 )
-def test_a_login_is_needed(login: Any) -> None:
+def test_missing_credentials(credentials: Any) -> None:
     with pytest.raises(AuthenticationRequiredError, match="^OpenAssistant needs credentials. Give a token "):
-        read_options(OpenAssistant, login)
+        read_options(OpenAssistant, credentials)
 
 
-def test_a_provider_without_a_host() -> None:
+def test_a_provider_without_a_server() -> None:
     assert read_options(Echo, {}).base_url == ""
     assert read_options(Echo, {"base_url": "http://127.0.0.1"}).base_url == "http://127.0.0.1"

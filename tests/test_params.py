@@ -1,4 +1,4 @@
-from typing import Any, Dict, List, Optional
+from typing import Any, Optional
 
 from g4f_legacy.Provider import H2o
 from g4f_legacy.params import format_params
@@ -11,13 +11,13 @@ def test_h2o() -> None:
 def test_other_hints() -> None:
     def completion(  # type: ignore[no-untyped-def]
         model: str,
-        messages: List[Dict[str, str]],
+        messages: list[dict[str, str]],
         temperature: Optional[float] = None,
         untyped=1,
         **kwargs: Any,
     ) -> None:
         pass
 
-    hints = "model: str, messages: List[Dict[str, str]], temperature: "
-    optional = str(Optional[float]).replace("typing.", "")  # written in two ways, by version
+    hints = "model: str, messages: list[dict[str, str]], temperature: "
+    optional = str(Optional[float]).replace("typing.", "")  # spelled differently by Python 3.14
     assert format_params("somewhere.X", completion) == f"g4f.Providers.X supports: ({hints}{optional})"

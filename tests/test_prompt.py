@@ -30,12 +30,12 @@ def test_text_parts() -> None:
     assert check_messages([{"role": "user", "content": content}]) == [Message("user", "one\ntwo\nthree")]
 
 
-def test_a_tuple_and_more_keys() -> None:
+def test_a_tuple_of_messages_with_extra_keys() -> None:
     assert check_messages(({"role": "User", "content": "a", "name": "b"},)) == [Message("User", "a")]
 
 
 @pytest.mark.parametrize(
-    "messages, kind, text",
+    "messages, error_type, text",
     [
         (None, TypeError, "messages must be a list like [{'role': 'user', 'content': 'Hello'}], not NoneType"),
         ("Hello", TypeError, "messages must be a list like [{'role': 'user', 'content': 'Hello'}], not str"),
@@ -45,25 +45,25 @@ def test_a_tuple_and_more_keys() -> None:
         ([{"role": "user", "content": "a"}, None], TypeError, "messages[1] must be a mapping"),
         ([{"content": "a"}], ValueError, "messages[0] has no 'role'"),
         ([{"role": "user"}], ValueError, "messages[0] has no 'content'"),
-        ([{"role": None, "content": "a"}], TypeError, "messages[0]['role'] must be a text like 'user', not NoneType"),
+        ([{"role": None, "content": "a"}], TypeError, "messages[0]['role'] must be a string like 'user', not NoneType"),
         ([{"role": " ", "content": "a"}], ValueError, "messages[0]['role'] is empty"),
         (
             [{"role": "user", "content": None}],
             TypeError,
-            "messages[0]['content'] must be a text or a list of text parts, not NoneType",
+            "messages[0]['content'] must be a string or a list of text parts, not NoneType",
         ),
-        ([{"role": "user", "content": 5}], TypeError, "messages[0]['content'] must be a text"),
+        ([{"role": "user", "content": 5}], TypeError, "messages[0]['content'] must be a string"),
         (
             [{"role": "user", "content": ["a", {"type": "image_url", "image_url": {}}]}],
             ValueError,
-            "messages[0]['content'][1] is no text part",
+            "messages[0]['content'][1] is not a text part",
         ),
-        ([{"role": "user", "content": [{"type": "text"}]}], ValueError, "messages[0]['content'][0] is no text part"),
-        ([{"role": "user", "content": [b"a"]}], ValueError, "messages[0]['content'][0] is no text part"),
+        ([{"role": "user", "content": [{"type": "text"}]}], ValueError, "messages[0]['content'][0] is not a text part"),
+        ([{"role": "user", "content": [b"a"]}], ValueError, "messages[0]['content'][0] is not a text part"),
     ],
 )
-def test_what_is_no_conversation(messages: Any, kind: Any, text: str) -> None:
+def test_messages_that_are_not_valid(messages: Any, error_type: Any, text: str) -> None:
     for function in (check_messages, format_prompt, as_one_message):
-        with pytest.raises(kind) as raised:
+        with pytest.raises(error_type) as raised:
             function(messages)
         assert str(raised.value).startswith(text)

@@ -1,9 +1,10 @@
 from importlib.metadata import EntryPoint
 import inspect
+from pathlib import Path
 import subprocess
 import sys
 from types import ModuleType
-from typing import Any, List
+from typing import Any
 
 import pytest
 
@@ -13,13 +14,14 @@ from g4f_legacy.compat import placeholders
 from g4f_legacy.compat.provider_module import ProviderModule
 from g4f_legacy.errors import ProviderNotFoundError
 
-NAMES = ["Echo", "Google", "H2o", "HuggingChat", "OpenAI", "OpenAssistant"]
+FOLDER = Path(g4f_legacy.__file__).parent / "Provider"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
 
 
 def python(code: str) -> str:
-    """What a fresh interpreter prints."""
-    done = subprocess.run([sys.executable, "-c", code], check=True, timeout=30, stdout=subprocess.PIPE)
-    return done.stdout.decode().strip()
+    """Run code in a new interpreter, and return what it prints."""
+    process = subprocess.run([sys.executable, "-c", code], check=True, timeout=30, stdout=subprocess.PIPE)
+    return process.stdout.decode().strip()
 
 
 def test_names() -> None:
@@ -27,7 +29,7 @@ def test_names() -> None:
     assert list(registry.all()) == NAMES
 
 
-def test_a_provider_is_imported_when_it_is_asked_for() -> None:
+def test_a_provider_is_imported_on_demand() -> None:
     code = """
 import sys
 from g4f_legacy import registry
@@ -53,7 +55,7 @@ print([name for name in registry.names() if f"g4f_legacy.Provider.{name}" in sys
         "import importlib; H2o = importlib.import_module('g4f_legacy.Provider.H2o')",
     ],
 )
-def test_every_way_to_import_one(code: str) -> None:
+def test_every_way_to_import_a_provider(code: str) -> None:
     check = "print(type(H2o) is ProviderModule, H2o.H2o is H2o)"
     assert python(f"{code}; from g4f_legacy.compat.provider_module import ProviderModule; {check}") == "True True"
 
@@ -65,10 +67,10 @@ def test_a_provider_is_a_module() -> None:
 
 
 @pytest.mark.parametrize(
-    "name, guess", [("h2o", "H2o"), ("H20", "H2o"), ("OpenAsistant", "OpenAssistant"), ("ECHO", "Echo")]
+    "name, suggestion", [("h2o", "H2o"), ("H20", "H2o"), ("OpenAsistant", "OpenAssistant"), ("ECHO", "Echo")]
 )
-def test_an_unknown_name_names_the_nearest(name: str, guess: str) -> None:
-    message = f"there is no provider {name!r}: did you mean {guess}? There are {', '.join(NAMES)}."
+def test_an_unknown_name_suggests_the_nearest(name: str, suggestion: str) -> None:
+    message = f"there is no provider {name!r}: did you mean {suggestion}? There are {', '.join(NAMES)}."
     with pytest.raises(ProviderNotFoundError) as raised:
         registry.get(name)
     assert raised.value.args == (message,)
@@ -78,20 +80,20 @@ def test_an_unknown_name_names_the_nearest(name: str, guess: str) -> None:
     assert not hasattr(Provider, name)
 
 
-def test_a_name_like_no_other() -> None:
+def test_an_unknown_name_unlike_all_others() -> None:
     with pytest.raises(ProviderNotFoundError) as raised:
-        registry.get("xyzzy")
-    assert raised.value.args == (f"there is no provider 'xyzzy': There are {', '.join(NAMES)}.",)
+        registry.get("-----")
+    assert raised.value.args == (f"there is no provider '-----': There are {', '.join(NAMES)}.",)
 
 
 class TestPackage:
     def test_lists(self) -> None:
-        every = sorted([*NAMES, *placeholders.placeholder_names()])
-        assert dir(Provider) == every
-        assert Provider.__all__ == ["BaseProvider", *every]
-        assert Provider.__providers__ == [registry.get(name) for name in every]
-        assert list(Provider.__map__.items()) == list(zip(every, Provider.__providers__))
-        assert [name for name, _ in inspect.getmembers(Provider, inspect.ismodule)] == every
+        all_names = sorted([*NAMES, *placeholders.placeholder_names()])
+        assert dir(Provider) == all_names
+        assert Provider.__all__ == ["BaseProvider", *all_names]
+        assert Provider.__providers__ == [registry.get(name) for name in all_names]
+        assert list(Provider.__map__.items()) == list(zip(all_names, Provider.__providers__))
+        assert [name for name, _ in inspect.getmembers(Provider, inspect.ismodule)] == all_names
 
     def test_unknown_dunder(self) -> None:
         assert not hasattr(Provider, "__wrapped__")
@@ -99,7 +101,7 @@ class TestPackage:
 
 class TestOtherDistributions:
     @pytest.fixture(autouse=True)
-    def offered(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def entry_points(self, monkeypatch: pytest.MonkeyPatch) -> None:
         module = ModuleType("theirs.Theirs")
         module.__dict__.update(url="", model=[], models={}, supports_stream=True, needs_auth=False, working=True)
         module._create_completion = lambda *_, **__: iter("ab")  # type: ignore[attr-defined]
@@ -112,10 +114,7 @@ class TestOtherDistributions:
             EntryPoint("Empty", "theirs.Empty", registry.ENTRY_POINTS),
             EntryPoint("H2o", "no_such_module", registry.ENTRY_POINTS),
         ]
-        if sys.version_info >= (3, 10):
-            monkeypatch.setattr(registry, "entry_points", lambda group: entry_points)
-        else:
-            monkeypatch.setattr(registry, "entry_points", lambda: {registry.ENTRY_POINTS: entry_points})
+        monkeypatch.setattr(registry, "entry_points", lambda group: entry_points)
 
     def test_they_are_found(self) -> None:
         assert registry.names() == sorted([*NAMES, "Broken", "Empty", "Theirs"])
@@ -123,12 +122,12 @@ class TestOtherDistributions:
         assert theirs is registry.get("Theirs") is theirs.Theirs
         assert list(theirs.create_completion("", [])) == ["a", "b"]
 
-    def test_one_that_cannot_be_imported(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_those_that_cannot_be_imported(self, caplog: pytest.LogCaptureFixture) -> None:
         with pytest.raises(ImportError):
             registry.get("Broken")
         with pytest.raises(TypeError, match="theirs.Empty is not a provider: it lacks url, model, "):
             registry.get("Empty")
-        assert list(registry.all()) == [*NAMES, "Theirs"]
+        assert list(registry.all()) == sorted([*NAMES, "Theirs"])
         assert set(Provider.__all__) - set(placeholders.placeholder_names()) == {"BaseProvider", *NAMES, "Theirs"}
         assert [record.getMessage()[:44] for record in caplog.records[:2]] == [
             "The provider Broken cannot be imported: No m",
@@ -137,18 +136,18 @@ class TestOtherDistributions:
         assert {"Theirs", *NAMES} < {name for name, _ in inspect.getmembers(Provider)}
         assert not hasattr(Provider, "Broken") and not hasattr(Provider, "Empty")
 
-    def test_a_built_in_one_comes_first(self) -> None:
+    def test_built_in_providers_take_precedence(self) -> None:
         assert registry.get("H2o") is sys.modules["g4f_legacy.Provider.H2o"]
 
 
-class TestClassDays:
+class TestNamesOfProviderClasses:
     def test_create_completion(self) -> None:
         echo = registry.get("Echo")
         assert list(echo.create_completion("echo", [{"role": "user", "content": "a b"}], True)) == ["a", " b"]
         assert list(echo.create_completion("echo", [{"role": "user", "content": "a b"}], stream=False)) == ["a b"]
 
     @pytest.mark.parametrize("models, expected", [(["gpt-4"], [False, True]), (["gpt-3.5-turbo", "x"], [True, False])])
-    def test_supports(self, models: List[str], expected: List[bool]) -> None:
+    def test_supports(self, models: list[str], expected: list[bool]) -> None:
         module: Any = ProviderModule("x.Y")
         module.model = models
         assert [module.supports_gpt_35_turbo, module.supports_gpt_4] == expected

@@ -1,174 +1,203 @@
-"""One streamed answer: from server-sent events to JSON objects, up to the end mark, and not past an error."""
+"""A streamed response: from chunks to JSON payloads, up to the end-of-stream marker, and not past an error."""
 
-from contextlib import suppress
 import re
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
-from . import sse
 from ..errors import GenerationError, ProviderError, RateLimitError, ResponseFormatError, StreamInterruptedError
+from . import sse
+from .json_lines import iter_json_lines
 from .payload import extract_message, parse_json, truncate
 
-DONE: Dict[str, Any] = {}
-"""Stands for the event ``[DONE]``, with which OpenAI-compatible servers end a stream."""
-
-
-def iter_json_events(pieces: Iterable[bytes]) -> Iterator[Dict[str, Any]]:
-    """Reads the JSON objects that the data of server-sent events hold; `DONE` stands for ``[DONE]``. Empty events are
-    skipped.
-
-    Some hosts write an object beside the events, or in their place: as a field ``error:`` (llama.cpp until late 2025),
-    over several lines (Gemini's errors), or as the whole body. It is given too.
-
-    Raises:
-        ResponseFormatError: something else than JSON objects came; as `sse.events`, too.
-        StreamInterruptedError: the stream ended in the middle of an object.
-    """
-    beside: List[bytes] = []
-    is_empty = True
-    try:
-        for event in sse.iter_events(pieces, beside):
-            if beside:
-                yield from _objects(beside)
-                beside.clear()
-            try:
-                document = parse_json(event.data, dict)
-            except ResponseFormatError as error:
-                data = event.data.strip()
-                is_empty = is_empty and not data
-                if data == "[DONE]":
-                    yield DONE
-                elif data:
-                    found = _objects([event.data.encode()])  # Gemini's errors may stand in a list
-                    yield from found
-                    if event.terminated and not found:
-                        raise
-                    if not found:
-                        raise StreamInterruptedError(
-                            f"the stream ended within an event: {truncate(event.data)}"
-                        ) from error
-            else:
-                is_empty = False
-                yield document if event.event != "error" or document.get("error") else {"error": document}
-    except StreamInterruptedError:  # what the host said before it broke off may be the reason
-        yield from _objects(beside)
-        raise
-    found = _objects(beside)
-    yield from found
-    if is_empty and beside and not found and not b"data".startswith(beside[0]):
-        body = b" ".join(beside)
-        raise ResponseFormatError(
-            f"expected server-sent events, but got {truncate(body)}", body=body.decode("utf-8", "replace")
-        )
-
-
-def iter_json_lines(pieces: Iterable[bytes]) -> Iterator[Dict[str, Any]]:
-    """Reads the JSON objects that stand on a line each. Spaces before them, and lines of nothing else, are skipped.
-
-    Raises:
-        ResponseFormatError: a line is no JSON object; as `sse.lines`, too.
-        StreamInterruptedError: the stream ended in the middle of a line.
-    """
-    wrong = b""  # a line that is no object, unless it is the last one, and cut
-    for line in sse.iter_lines(pieces):
-        if wrong:
-            parse_json(wrong, dict)
-        if not line.strip():
-            continue
-        try:
-            document = parse_json(line, dict)
-        except ResponseFormatError:
-            wrong = line
-        else:
-            yield document
-    if wrong:
-        try:
-            parse_json(wrong, dict)
-        except ResponseFormatError as error:
-            raise StreamInterruptedError(f"the stream ended within a line: {error.args[0]}") from error
-
-
-def _objects(lines: List[bytes]) -> List[Dict[str, Any]]:
-    """What lines that are no events hold: an object, or a list of objects; nothing where they are something else."""
-    text = b"\n".join(lines).decode("utf-8", "replace")
-    error = re.search(r"^error:(.*)$", text, re.MULTILINE)
-    with suppress(ResponseFormatError):
-        found = parse_json(error.group(1) if error else text, object)
-        if error:
-            return [{"error": found}]
-        listed = found if isinstance(found, list) else [found]
-        return [item for item in listed if isinstance(item, dict)]
-    return [{"error": error.group(1)}] if error else []
+DONE: dict[str, Any] = {}
+"""The payload of the event ``[DONE]``, by which OpenAI-compatible servers end a stream. It is compared by identity."""
 
 
 class EventStream:
-    """The JSON objects of one answer, until it is whole.
+    """The payloads of one streamed response.
 
     Args:
-        found: the objects.
-        heard: is called at each: the `heard` of the pieces that they come from.
-        check: is called with each, and raises the error that it reports; `check_error`, unless another one is given.
+        chunks: the body.
+        mark_progress: a function that resets the progress timeout.
 
     Attributes:
-        is_whole (bool): to be set by who reads, once the protocol's end mark has come.
+        is_complete (bool): whether the protocol's end-of-stream marker was received.
+        mark_progress: the argument, for protocols where not every event is progress.
     """
 
-    def __init__(
-        self,
-        found: Iterable[Dict[str, Any]],
-        heard: Callable[[], None] = lambda: None,
-        check: Optional[Callable[..., Any]] = None,
-    ) -> None:
-        self.is_whole = False
-        self._found = found
-        self._heard = heard
-        self._check = check or raise_reported_error
+    def __init__(self, chunks: Iterable[bytes], mark_progress: Callable[[], None] = lambda: None) -> None:
+        self.is_complete = False
+        self.mark_progress = mark_progress
+        self._chunks = chunks
 
-    def __iter__(self) -> Iterator[Dict[str, Any]]:
-        """Gives the objects up to `DONE`, or to the end of the stream when the answer is whole by then.
+    def mark_complete(self, is_complete: bool = True) -> None:
+        """Note that the end-of-stream marker was received; False takes that back, where more text followed it."""
+        self.is_complete = is_complete
+
+    def json_events(
+        self, raise_error: Callable[[dict[str, Any]], Any] | None = None, *, every_event_is_progress: bool = True
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the JSON payloads of server-sent events, until ``[DONE]`` or the end of the stream.
+
+        Args:
+            raise_error: is called with each payload, and raises the error that it reports; `raise_reported_error` by
+                default.
+            every_event_is_progress: False leaves it to the caller to call `mark_progress`.
 
         Raises:
-            GenerationError, RateLimitError: the host reports an error.
-            StreamInterruptedError: the stream ended or broke before the answer was whole.
+            ProviderError: an event reports an error.
+            ResponseFormatError: an event is not a JSON object.
+            StreamInterruptedError: the stream ended or broke, and was not marked complete before.
         """
+        return self._check(iter_json_events(self._chunks), raise_error, every_event_is_progress)
+
+    def json_lines(
+        self, raise_error: Callable[[dict[str, Any]], Any], skip: Callable[[dict[str, Any]], bool]
+    ) -> Iterator[dict[str, Any]]:
+        """Do what `json_events` does for a stream with one JSON object a line.
+
+        Args:
+            raise_error: is called with each object, and raises the error that it reports.
+            skip: returns whether an object is not progress, and is to be left out.
+        """
+        return self._check((line for line in iter_json_lines(self._chunks) if not skip(line)), raise_error)
+
+    def _check(
+        self,
+        payloads: Iterator[dict[str, Any]],
+        raise_error: Callable[[dict[str, Any]], Any] | None = None,
+        is_progress: bool = True,
+    ) -> Iterator[dict[str, Any]]:
+        raise_error = raise_error or raise_reported_error
         is_empty = True
-        heard, check = self._heard, self._check
+        mark_progress = self.mark_progress
         try:
-            for document in self._found:
-                if document is DONE:
-                    self.is_whole = not is_empty
+            for payload in payloads:
+                if payload is DONE:
+                    self.is_complete = not is_empty
                     break
-                heard()
-                check(document)
+                if is_progress:
+                    mark_progress()
+                raise_error(payload)
                 is_empty = False
-                yield document
+                yield payload
         except StreamInterruptedError:
-            if not self.is_whole:
+            if not self.is_complete:
                 raise
         if is_empty:
-            raise StreamInterruptedError("not a single event came: the host failed, or the prompt is too long for it")
-        if not self.is_whole:
-            raise StreamInterruptedError("the stream ended without an end mark")
+            raise StreamInterruptedError("the server sent no events; it may have failed, or the prompt may be too long")
+        if not self.is_complete:
+            raise StreamInterruptedError("the stream ended without an end-of-stream marker")
+
+
+class SinglePayload(EventStream):
+    """A response that is one JSON payload, read like a stream with one event."""
+
+    def __init__(self, payload: dict[str, Any]) -> None:
+        super().__init__([])
+        self._payload = payload
+
+    def json_events(self, *_: Any, **__: Any) -> Iterator[dict[str, Any]]:
+        return self._check(iter([self._payload]))
+
+
+def iter_json_events(chunks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """Yield the JSON objects in the data of server-sent events, and `DONE` for ``[DONE]``. Blank events are skipped.
+
+    Some servers write an object between the events or instead of them: in a field ``error:`` (llama.cpp until late
+    2025), over several lines (errors of Gemini's), or as the complete body. It is yielded as well.
+
+    Raises:
+        ResponseFormatError: something else than JSON objects was received.
+        StreamInterruptedError: the stream ended within an object.
+    """
+    extra_lines: list[bytes] = []  # lines that do not belong to an event
+    extra_size = 0
+    is_blank = True
+    try:
+        for event in sse.iter_events(chunks):
+            if isinstance(event, bytes):
+                extra_size += len(event) + 1
+                if extra_size <= sse.MAX_LINE_LENGTH:
+                    extra_lines.append(event)
+                continue
+            if extra_lines:
+                yield from _parse_extra_lines(extra_lines)
+                extra_lines.clear()
+            try:
+                payload = parse_json(event.data, dict)
+            except ResponseFormatError:
+                is_blank = is_blank and not event.data.strip()
+                yield from _parse_unusual_data(event)
+            else:
+                is_blank = False
+                # The type "error" counts where the payload itself does not say so.
+                yield payload if event.event != "error" or payload.get("error") else {"error": payload}
+    except StreamInterruptedError:
+        yield from _parse_extra_lines(extra_lines)  # what the server wrote before the connection broke may say why
+        raise
+    payloads = _parse_extra_lines(extra_lines)
+    yield from payloads
+    is_truncated_field = bool(extra_lines) and b"data".startswith(extra_lines[0])
+    if is_blank and extra_lines and not payloads and not is_truncated_field:
+        body = b" ".join(extra_lines)
+        raise ResponseFormatError(
+            f"expected server-sent events, received {truncate(body)}", body=body.decode("utf-8", "replace")
+        )
+
+
+def _parse_unusual_data(event: sse.Event) -> list[dict[str, Any]]:
+    """Parse the data of an event that is not a JSON object."""
+    data = event.data.strip()
+    if not data:
+        return []
+    if data == "[DONE]":
+        return [DONE]
+    payloads = _parse_extra_lines([event.data.encode()])  # errors of Gemini's may stand in a list
+    if not payloads and not event.terminated:
+        raise StreamInterruptedError(f"the stream ended within an event: {truncate(event.data)}")
+    return payloads or [parse_json(event.data, dict)]  # raises
+
+
+def _parse_extra_lines(lines: list[bytes]) -> list[dict[str, Any]]:
+    """Parse lines that do not belong to an event: an object, a list of objects, or else nothing."""
+    text = b"\n".join(lines).decode("utf-8", "replace")
+    error = re.search(r"^error:(.*)$", text, re.MULTILINE)
+    try:
+        payload = parse_json(error.group(1) if error else text, object)
+    except ResponseFormatError:
+        return [{"error": error.group(1)}] if error else []
+    if error:
+        return [{"error": payload}]
+    items = payload if isinstance(payload, list) else [payload]
+    return [item for item in items if isinstance(item, dict)]
+
+
+def raise_reported_error(payload: dict[str, Any]) -> None:
+    """Raise the error that a payload reports, under ``error`` or, as older versions of vLLM do, as its ``object``.
+
+    Raises:
+        RateLimitError: the error type is "overloaded" (text-generation-inference).
+        GenerationError: any other error.
+    """
+    if payload.get("error") or payload.get("object") == "error":
+        is_overloaded = payload.get("error_type") == "overloaded"
+        raise error_from_payload(payload, RateLimitError if is_overloaded else GenerationError)
+
+
+def error_from_payload(payload: dict[str, Any], kind: type[ProviderError] = GenerationError) -> ProviderError:
+    """Return an error with the server's message, from a payload that reports a failure."""
+    detail = extract_message(payload)
+    return kind(detail or f"an error without a message: {truncate(payload)}", detail=detail)
 
 
 def join_tokens(tokens: Iterable[str]) -> str:
-    """The whole text. A `ProviderError` on the way keeps what had come as its `partial`."""
-    came: List[str] = []
+    """Return the complete text. A `ProviderError` on the way keeps the text received so far as its `partial`."""
+    received: list[str] = []
     try:
         for token in tokens:
-            came.append(token)
+            received.append(token)
     except ProviderError as error:
-        error.partial = "".join(came) + error.partial
+        error.partial = "".join(received) + error.partial
         raise
-    return "".join(came)
-
-
-def raise_reported_error(document: Dict[str, Any]) -> None:
-    """Finds the error that an object of a host's reports: under ``error``, or as older vLLMs do.
-
-    Raises:
-        GenerationError, RateLimitError: it reports one.
-    """
-    if document.get("error") or document.get("object") == "error":
-        kind = RateLimitError if document.get("error_type") == "overloaded" else GenerationError
-        detail = extract_message(document)
-        raise kind(detail or f"an error without a message: {truncate(document)}", detail=detail)
+    return "".join(received)

@@ -1,152 +1,170 @@
-"""What hosts answer: JSON, taken apart with a word on what came instead of what was expected."""
+"""JSON helpers that raise descriptive errors when a payload has an unexpected shape."""
 
 import json
-from typing import Any, Callable, Dict, List, Type, TypeVar, Union
+from typing import Any, TypeVar
 
 try:
-    from orjson import loads as _orjson
-except ImportError:  # it is the extra `speed`
-    _orjson = None
+    from orjson import loads as _orjson_loads
+except ImportError:  # the extra `speed` is not installed
+    _orjson_loads = None
 
-from ..errors import MAX_BODY, ResponseFormatError, StreamInterruptedError
+from ..errors import MAX_BODY_LENGTH, ResponseFormatError, StreamInterruptedError, single_line
 
 T = TypeVar("T")
 
 EXCERPT_LENGTH = 200
-"""How much of an unexpected answer an error shows, in characters."""
+"""How much of an unexpected response an error message quotes, in characters."""
 
 MAX_MESSAGE_LENGTH = 1000
-"""How much of a host's own message an error shows, in characters."""
+"""How much of a server's own message an error message quotes, in characters."""
 
-_MOST_MESSAGES = 100  # of a list of them: there may be millions, all of them empty
+_MAX_MESSAGES = 100  # quoted from a list, which may hold millions, all of them empty
+_MAX_MESSAGE_DEPTH = 8
+_MAX_FAST_LENGTH = 64 * 1024  # in characters or bytes: orjson needs a dozen times the memory of the text
 
-_LONG = 64 * 1024  # characters or bytes: orjson takes a dozen times the memory of a text
-_NAMES: Dict[Any, str] = {str: "a text", int: "a whole number", dict: "a JSON object", list: "a JSON list"}
 _MESSAGE_KEYS = ("message", "error", "detail", "msg", "error_description")
+_TYPE_NAMES: dict[type, str] = {str: "a string", int: "an integer", dict: "a JSON object", list: "a JSON array"}
 
 
-def parse_json(text: Union[str, bytes], kind: Type[T]) -> T:
-    """Reads a JSON document of one kind: an object (``dict``) or a list.
+def parse_json(text: str | bytes, expected_type: type[T]) -> T:
+    """Return the payload that a JSON text holds: an object (``dict``) or an array (``list``).
 
     Raises:
-        ResponseFormatError: it is no JSON, or of another kind; the error shows the first 200 characters.
+        ResponseFormatError: the text is not JSON, or holds another type; the message quotes its beginning.
     """
     try:
-        document = _quickly(text) if len(text) < _LONG else _thoroughly(text)
+        payload = _loads_fast(text) if len(text) < _MAX_FAST_LENGTH else _loads_strict(text)
     except (TypeError, ValueError, RecursionError):
-        document = _thoroughly(text)
-    if not isinstance(document, kind):
-        raise ResponseFormatError(f"expected {_NAMES[kind]}, but got {truncate(text)}", body=_beginning(text))
-    return document
+        payload = _loads_strict(text)
+    if not isinstance(payload, expected_type):
+        raise ResponseFormatError(
+            f"expected {_TYPE_NAMES[expected_type]}, but got {truncate(text)}", body=_to_text(text)
+        )
+    return payload
 
 
-def _thoroughly(text: Union[str, bytes]) -> Any:
-    """Has the last word: on NaN, half a surrogate pair, white space around, and bytes."""
+def _loads_strict(text: str | bytes) -> Any:
+    """Decide on what the fast decoders refuse: NaN, lone surrogates, surrounding whitespace and bytes."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ResponseFormatError(f"expected JSON, but got {truncate(text)}", body=_beginning(text)) from error
+        raise ResponseFormatError(f"expected JSON, but got {truncate(text)}", body=_to_text(text)) from error
 
 
-def _decode(text: Union[str, bytes]) -> Any:
-    """As `json.loads` for most texts, in half the time."""
-    document, end = _raw_decode(text)  # type: ignore[arg-type]
+def _raw_loads(text: str | bytes) -> Any:
+    """Decode as `json.loads` does, without what it does around the decoder: half of its time for a small event."""
+    payload, end = _raw_decode(text)  # type: ignore[arg-type]
     if end != len(text):
-        raise ValueError("there is more behind the document")
-    return document
+        raise ValueError("extra data after the JSON value")
+    return payload
 
 
 _raw_decode = json.JSONDecoder().raw_decode
-_quickly: Callable[[Union[str, bytes]], Any] = _orjson or _decode
+_loads_fast = _orjson_loads or _raw_loads
 
 
-def get_field(document: Dict[str, Any], kind: Type[T], *path: str) -> T:
-    """Takes the value at a path like ``"token", "text"`` out of a JSON object.
+def get_field(payload: dict[str, Any], expected_type: type[T], *path: str) -> T:
+    """Return the value at a path such as ``"token", "text"`` in a JSON object.
 
     Raises:
-        ResponseFormatError: there is nothing at the path, or a value of another kind.
+        ResponseFormatError: the path does not exist, or its value has another type.
     """
-    value: Any = document
+    value: Any = payload
     try:
         for key in path:
             value = value[key]
     except (LookupError, TypeError):
         value = None
-    if isinstance(value, kind):
+    if isinstance(value, expected_type):
         return value
     raise ResponseFormatError(
-        f"expected {_NAMES[kind]} at {'.'.join(path)!r}, but got {truncate(document)}", body=_beginning(document)
+        f"expected {_TYPE_NAMES[expected_type]} at {'.'.join(path)!r}, but got {truncate(payload)}",
+        body=_to_text(payload),
     )
 
 
-def get_optional(document: Dict[str, Any], kind: Type[T], key: str) -> T:
-    """Takes the value of a key out of a JSON object; an empty one of its kind where there is none, or null.
+def get_optional(payload: dict[str, Any], expected_type: type[T], key: str) -> T:
+    """Return the value of a key in a JSON object; an empty value of the type if the key is missing or null.
 
     Raises:
-        ResponseFormatError: a value of another kind is there.
+        ResponseFormatError: the value has another type.
     """
-    return kind() if document.get(key) is None else get_field(document, kind, key)
+    if payload.get(key) is None:
+        return expected_type()
+    return get_field(payload, expected_type, key)
 
 
-def get_objects(document: Dict[str, Any], key: str) -> List[Dict[str, Any]]:
-    """As `optional`, for a list of JSON objects."""
-    found = get_optional(document, list, key)
-    for item in found:
+def get_objects(payload: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    """Return the array of JSON objects at a key in a JSON object; an empty list if the key is missing or null.
+
+    Raises:
+        ResponseFormatError: the value is not an array, or an item is not an object.
+    """
+    items = get_optional(payload, list, key)
+    for item in items:
         if not isinstance(item, dict):
             raise ResponseFormatError(f"expected JSON objects in {key!r}, but got {truncate(item)}")
-    return found
+    return items
 
 
-def remaining_text(whole: str, came: str) -> str:
-    """What of a whole text has not come yet. Hosts may take white space off its ends.
+def remaining_text(complete_text: str, received: str) -> str:
+    """Return what follows the received tokens in the complete text, whose ends the server may have stripped.
 
     Raises:
-        StreamInterruptedError: what came is not its beginning.
+        StreamInterruptedError: the received tokens are not the beginning of the complete text.
     """
-    for beginning in (came, came.lstrip(), came.rstrip(), came.strip()):
-        if whole.startswith(beginning):
-            return whole[len(beginning) :]
-    raise StreamInterruptedError("the tokens that came are not the beginning of the host's whole text")
+    for prefix in (received, received.lstrip(), received.rstrip(), received.strip()):
+        if complete_text.startswith(prefix):
+            return complete_text[len(prefix) :]
+    raise StreamInterruptedError("the tokens received are not the beginning of the server's complete text")
 
 
-def extract_message(value: Any, depth: int = 8) -> str:
-    """Writes what a host says about a failure as one readable line.
+def extract_message(value: Any, max_depth: int = _MAX_MESSAGE_DEPTH) -> str:
+    """Return the server's message in an error payload as one printable line, or an empty string.
 
-    Hosts say it as a text, as a list of texts or of validation errors (``loc``, ``msg``), or as an object that holds
-    one of these as ``message``, ``error``, ``error.message`` or ``detail``. Anything else, and anything deeper than
-    `depth` levels, is an empty text.
+    Servers send it as a string, as an array of strings or of validation errors (``loc``, ``msg``), or as an object
+    that holds one of these as ``message``, ``error``, ``error.message`` or ``detail``.
     """
     if isinstance(value, str):
-        return "".join(filter(str.isprintable, " ".join(value.split())))[:MAX_MESSAGE_LENGTH]
-    if isinstance(value, list) and depth:
-        messages = (extract_message(item, depth - 1) for item in value[:_MOST_MESSAGES])
+        return single_line(value)[:MAX_MESSAGE_LENGTH]
+    if max_depth == 0:
+        return ""
+    if isinstance(value, list):
+        messages = (extract_message(item, max_depth - 1) for item in value[:_MAX_MESSAGES])
         return "; ".join(filter(None, messages))[:MAX_MESSAGE_LENGTH]
-    if isinstance(value, dict) and depth:
-        messages = (extract_message(value.get(key), depth - 1) for key in _MESSAGE_KEYS)
-        message = next(filter(None, messages), "")
-        place = value.get("loc")
-        if message and isinstance(place, list):
-            names = [str(name) for name in place if isinstance(name, (str, int))]
-            return extract_message(f"{'.'.join(names)}: {message}")
-        return message
+    if isinstance(value, dict):
+        messages = (extract_message(value.get(key), max_depth - 1) for key in _MESSAGE_KEYS)
+        return _prepend_location(value.get("loc"), next(filter(None, messages), ""))
     return ""
 
 
+def _prepend_location(location: Any, message: str) -> str:
+    """Return a validation error as ``body.messages.0: field required``."""
+    if not message or not isinstance(location, list):
+        return message
+    path = ".".join(str(key) for key in location if isinstance(key, (str, int)))
+    return extract_message(f"{path}: {message}")
+
+
 def summarize(value: Any) -> str:
-    """What a host says, as one readable line: its message, or an excerpt where it has none."""
+    """Return the server's message in a payload, or an excerpt of the payload if it has none."""
     return extract_message(value) or truncate(value)
 
 
 def truncate(value: Any) -> str:
-    """The first 200 characters of an answer, in quotes: of a text, of bytes, or of the JSON of anything else."""
-    text = _beginning(value)
+    """Return the first 200 characters of a text, of bytes, or of a payload as JSON, in quotes."""
+    text = _to_text(value)
     return repr(text[:EXCERPT_LENGTH]) if text else "nothing"
 
 
-def _beginning(value: Any) -> str:
+def _to_text(value: Any) -> str:
+    """Return at most ``MAX_BODY_LENGTH`` characters of a text, of bytes, or of a payload as JSON."""
     if isinstance(value, bytes):
-        return value[: MAX_BODY * 4].decode("utf-8", "replace")[:MAX_BODY]
+        most_bytes = MAX_BODY_LENGTH * 4  # a character takes up to four in UTF-8
+        return value[:most_bytes].decode("utf-8", "replace")[:MAX_BODY_LENGTH]
+    if isinstance(value, str):
+        return value[:MAX_BODY_LENGTH]
     try:
-        return (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))[:MAX_BODY]
+        return json.dumps(value, ensure_ascii=False)[:MAX_BODY_LENGTH]
     except RecursionError:
         return "something nested too deeply to show"

@@ -1,5 +1,6 @@
+from collections.abc import Iterable, Iterator
 import json
-from typing import Any, Dict, Iterator, List
+from typing import Any
 
 import pytest
 
@@ -7,64 +8,65 @@ from g4f_legacy.errors import GenerationError, RateLimitError, ResponseFormatErr
 from g4f_legacy.parsing.event_stream import (
     DONE,
     EventStream,
+    SinglePayload,
     iter_json_events,
-    iter_json_lines,
     join_tokens,
     raise_reported_error,
 )
 
-
-def test_documents() -> None:
-    assert list(iter_json_events([b'data:{"a":1}\n\n: ping\n\ndata: {"b":\ndata: 2}\n\n'])) == [{"a": 1}, {"b": 2}]
-
-
-def test_documents_of_a_stream_that_ends_within_one() -> None:
-    stream = iter_json_events([b'data:{"a":1}\n\ndata:{"a"'])
-    assert next(stream) == {"a": 1}
-    with pytest.raises(StreamInterruptedError, match="within an event"):
-        next(stream)
+NO_MARKER = "the stream ended without an end-of-stream marker"
+NO_EVENTS = "the server sent no events; it may have failed, or the prompt may be too long"
 
 
-def test_documents_without_the_last_blank_line() -> None:
-    assert list(iter_json_events([b'data:{"a":1}'])) == [{"a": 1}]
+class TestJSONEvents:
+    def test_events(self) -> None:
+        stream = b'data:{"a":1}\n\n: ping\n\ndata: {"b":\ndata: 2}\n\n'
+        assert list(iter_json_events([stream])) == [{"a": 1}, {"b": 2}]
+
+    def test_a_stream_that_ends_within_an_event(self) -> None:
+        payloads = iter_json_events([b'data:{"a":1}\n\ndata:{"a"'])
+        assert next(payloads) == {"a": 1}
+        with pytest.raises(StreamInterruptedError, match="within an event"):
+            next(payloads)
+
+    def test_a_stream_without_the_last_blank_line(self) -> None:
+        assert list(iter_json_events([b'data:{"a":1}'])) == [{"a": 1}]
+
+    @pytest.mark.parametrize("stream", [b"data:{]\n\n", b"data: 5\n\n", b"data: []\n\n"])
+    def test_data_that_is_not_an_object(self, stream: bytes) -> None:
+        with pytest.raises(ResponseFormatError):
+            list(iter_json_events([stream]))
+
+    def test_an_error_in_a_list(self) -> None:
+        stream = b'data: [{"error": "full"}]\n\ndata: {"a":1}\n\n'
+        assert list(iter_json_events([stream])) == [{"error": "full"}, {"a": 1}]
+
+    @pytest.mark.parametrize(
+        "payload, kind",
+        [
+            ({"message": "full"}, GenerationError),
+            ({"error": {"message": "full"}}, GenerationError),
+            ({"error": "full", "error_type": "overloaded"}, RateLimitError),
+        ],
+    )
+    def test_an_event_of_the_type_error(self, payload: Any, kind: Any) -> None:
+        [received] = iter_json_events([f"event: error\ndata: {json.dumps(payload)}\n\n".encode()])
+        with pytest.raises(kind, match="^full") as raised:
+            raise_reported_error(received)
+        assert type(raised.value) is kind
+
+    def test_empty_events(self) -> None:
+        assert list(iter_json_events([b'data:\n\ndata: {"a":1}\n\ndata: \n\n'])) == [{"a": 1}]
+
+    def test_the_done_event(self) -> None:
+        payloads = list(iter_json_events([b'data: {"a":1}\n\ndata: [DONE]\n\n']))
+        assert payloads == [{"a": 1}, {}] and payloads[1] is DONE
+        assert next(iter_json_events([b"data: [DONE]"])) is DONE
+        assert next(iter_json_events([b"data:  [DONE] \n\n"])) is DONE
 
 
-def test_documents_that_are_malformed() -> None:
-    with pytest.raises(ResponseFormatError):
-        list(iter_json_events([b"data:{]\n\n"]))
-
-
-def test_an_error_in_a_list() -> None:
-    assert list(iter_json_events([b'data: [{"error": "full"}]\n\ndata: {"a":1}\n\n'])) == [{"error": "full"}, {"a": 1}]
-
-
-@pytest.mark.parametrize(
-    "said, kind",
-    [
-        ({"message": "full"}, GenerationError),
-        ({"error": {"message": "full"}}, GenerationError),
-        ({"error": "full", "error_type": "overloaded"}, RateLimitError),
-    ],
-)
-def test_an_event_named_error(said: Any, kind: Any) -> None:
-    [found] = iter_json_events([f"event: error\ndata: {json.dumps(said)}\n\n".encode()])
-    with pytest.raises(kind, match="^full") as raised:
-        raise_reported_error(found)
-    assert type(raised.value) is kind
-
-
-def test_empty_events() -> None:
-    assert list(iter_json_events([b'data:\n\ndata: {"a":1}\n\ndata: \n\n'])) == [{"a": 1}]
-
-
-def test_the_done_event() -> None:
-    found = list(iter_json_events([b'data: {"a":1}\n\ndata: [DONE]\n\n']))
-    assert found == [{"a": 1}, {}] and found[1] is DONE
-    assert next(iter_json_events([b"data: [DONE]"])) is next(iter_json_events([b"data:  [DONE] \n\n"])) is DONE
-
-
-class TestBesideTheEvents:
-    """What hosts write where an event should be."""
+class TestExtraLines:
+    """What servers write where an event should be."""
 
     error = {"error": {"message": "no memory"}}
 
@@ -79,107 +81,102 @@ class TestBesideTheEvents:
             json.dumps(error, indent=2).replace("\n", "\n\n"),
         ],
     )
-    @pytest.mark.parametrize("after", ["", "\n\ndata: [DONE]\n\n"])
-    @pytest.mark.parametrize("before", [[], [{"a": 1}]])
-    def test_an_error(self, before: List[Any], after: str, text: str) -> None:
-        stream = "".join(f"data: {json.dumps(one)}\n\n" for one in before) + text + after
-        assert list(iter_json_events([stream.encode()])) == [*before, self.error] + [DONE] * bool(after)
-        assert list(iter_json_events(bytes([byte]) for byte in stream.encode())) == [*before, self.error] + [
-            DONE
-        ] * bool(after)
+    @pytest.mark.parametrize("is_done", [False, True])
+    @pytest.mark.parametrize("payloads", [[], [{"a": 1}]])
+    def test_an_error(self, payloads: list[Any], is_done: bool, text: str) -> None:
+        events = "".join(f"data: {json.dumps(payload)}\n\n" for payload in payloads)
+        stream = (events + text + ("\n\ndata: [DONE]\n\n" if is_done else "")).encode()
+        expected = [*payloads, self.error, *([DONE] if is_done else [])]
+        assert list(iter_json_events([stream])) == expected
+        assert list(iter_json_events(bytes([byte]) for byte in stream)) == expected
 
     @pytest.mark.parametrize("text", ['error: {"message": "no memory"}\n', json.dumps(error, indent=2) + "\n\n"])
-    def test_an_error_before_the_stream_breaks_off(self, text: str) -> None:
-        def pieces() -> Iterator[bytes]:
+    def test_an_error_before_the_connection_is_lost(self, text: str) -> None:
+        def chunks() -> Iterator[bytes]:
             yield b'data: {"a":1}\n\n'
             yield text.encode()
             raise StreamInterruptedError("reset")
 
-        found = iter_json_events(pieces())
-        assert [next(found), next(found)] == [{"a": 1}, self.error]
+        payloads = iter_json_events(chunks())
+        assert [next(payloads), next(payloads)] == [{"a": 1}, self.error]
         with pytest.raises(StreamInterruptedError):
-            next(found)
+            next(payloads)
 
-    def test_an_error_that_is_no_json(self) -> None:
+    def test_an_error_that_is_not_json(self) -> None:
         assert list(iter_json_events([b"error: no memory\n\ndata: [DONE]\n\n"])) == [{"error": " no memory"}, DONE]
         assert list(iter_json_events([b"error: \xff"])) == [{"error": " \ufffd"}]
 
-    def test_lines_that_mean_nothing(self) -> None:
+    def test_lines_without_meaning(self) -> None:
         stream = [b"color: red\n\n", b'data: {"a":1}\n\ndata:\n\n', b"5\n\nfree: text\n"]
         assert list(iter_json_events(stream)) == [{"a": 1}]
 
     @pytest.mark.parametrize("body", ["Internal Server Error", "5", "[1]", '{"a":'])
-    def test_a_body_that_is_no_event_stream(self, body: str) -> None:
+    def test_a_body_that_is_not_an_event_stream(self, body: str) -> None:
         with pytest.raises(ResponseFormatError) as raised:
             list(iter_json_events([body.encode()]))
-        assert raised.value.args == (f"expected server-sent events, but got {body!r}",)
+        assert raised.value.args == (f"expected server-sent events, received {body!r}",)
+        assert raised.value.body == body
 
-    @pytest.mark.parametrize("cut", ["", "d", "dat", "data", "data:", "data: ", ": ping", "\n"])
-    def test_a_stream_that_hardly_began(self, cut: str) -> None:
-        assert list(iter_json_events([cut.encode()])) == []
+    @pytest.mark.parametrize("beginning", ["", "d", "dat", "data", "data:", "data: ", ": ping", "\n"])
+    def test_a_stream_truncated_within_its_first_field(self, beginning: str) -> None:
+        assert list(iter_json_events([beginning.encode()])) == []
 
-    def test_an_endless_one_is_not_kept(self) -> None:
+    def test_any_number_of_extra_lines(self) -> None:
         lines = b"x: " + b"y" * 10_000 + b"\n"
         assert list(iter_json_events([lines] * 1000 + [b'data: {"a":1}\n\n'])) == [{"a": 1}]
 
 
-def test_json_lines() -> None:
-    stream = b'{"a":1}\n\n  \n  {"b":2}\r\n{"c":3}'
-    for pieces in ([stream], [bytes([byte]) for byte in stream]):
-        assert list(iter_json_lines(pieces)) == [{"a": 1}, {"b": 2}, {"c": 3}]
+def events(payloads: Iterable[dict[str, Any]]) -> Iterator[bytes]:
+    """Yield a chunk with an event for each payload."""
+    for payload in payloads:
+        yield b"data: [DONE]\n\n" if payload is DONE else f"data: {json.dumps(payload)}\n\n".encode()
 
 
-@pytest.mark.parametrize(
-    "behind, kind, message",
-    [
-        (b'{"b"', StreamInterruptedError, "the stream ended within a line: expected JSON, but got '{\"b\"'"),
-        (b"no\n{}\n", ResponseFormatError, "expected JSON, but got 'no'"),
-        (b"5\n{}", ResponseFormatError, "expected a JSON object, but got '5'"),
-    ],
-)
-def test_json_lines_and_something_else(behind: bytes, kind: Any, message: str) -> None:
-    found = iter_json_lines([b'{"a":1}\n' + behind])
-    assert next(found) == {"a": 1}
-    with pytest.raises(kind) as raised:
-        next(found)
-    assert type(raised.value) is kind and raised.value.args == (message,)
+def read(chunks: Iterable[bytes], complete_after: int = -1) -> list[dict[str, Any]]:
+    """Read a stream, and mark it complete after so many payloads."""
+    stream = EventStream(chunks)
+    payloads: list[dict[str, Any]] = []
+    for payload in stream.json_events():
+        payloads.append(payload)
+        if len(payloads) == complete_after:
+            stream.mark_complete()
+    assert stream.is_complete
+    return payloads
 
 
-def read(found: List[Dict[str, Any]], whole_after: int = -1) -> List[Dict[str, Any]]:
-    """Reads an answer that is whole once it has given so many objects."""
-    answer = EventStream(found)
-    came: List[Dict[str, Any]] = []
-    for document in answer:
-        came.append(document)
-        answer.is_whole = answer.is_whole or len(came) == whole_after
-    return came
+class TestEventStream:
+    def test_complete(self) -> None:
+        assert read(events([{"a": 1}, {"b": 2}]), complete_after=1) == [{"a": 1}, {"b": 2}]
+        assert read(events([{"a": 1}, DONE, {"b": 2}])) == [{"a": 1}]
 
+    def test_no_marker(self) -> None:
+        with pytest.raises(StreamInterruptedError) as raised:
+            read(events([{"a": 1}]))
+        assert raised.value.args == (NO_MARKER,)
 
-class TestAnswer:
-    def test_whole(self) -> None:
-        assert read([{"a": 1}, {"b": 2}], whole_after=1) == [{"a": 1}, {"b": 2}]
-        assert read([{"a": 1}, DONE, {"b": 2}]) == [{"a": 1}]
+    def test_a_marker_that_is_taken_back(self) -> None:
+        stream = EventStream(events([{"a": 1}, {"b": 2}]))
+        with pytest.raises(StreamInterruptedError) as raised:
+            for payload in stream.json_events():
+                stream.mark_complete("a" in payload)
+        assert raised.value.args == (NO_MARKER,) and not stream.is_complete
 
-    def test_not_whole(self) -> None:
-        with pytest.raises(StreamInterruptedError, match="without an end mark"):
-            read([{"a": 1}])
+    @pytest.mark.parametrize("payloads", [[], [DONE]])
+    def test_no_events(self, payloads: list[Any]) -> None:
+        with pytest.raises(StreamInterruptedError) as raised:
+            read(events(payloads))
+        assert raised.value.args == (NO_EVENTS,)
 
-    @pytest.mark.parametrize("found", [[], [DONE]])
-    def test_empty(self, found: List[Any]) -> None:
-        with pytest.raises(StreamInterruptedError, match="not a single event came"):
-            read(found)
+    def test_a_connection_lost_after_the_marker(self) -> None:
+        assert read(self.lose_connection(), complete_after=1) == [{"a": 1}]
 
-    @pytest.mark.parametrize("whole_after", [1, 2])
-    def test_broken_off(self, whole_after: int) -> None:
-        def found():  # type: ignore[no-untyped-def]
-            yield {"a": 1}
-            raise StreamInterruptedError("the answer broke off")
+    def test_a_connection_lost_before_the_marker(self) -> None:
+        with pytest.raises(StreamInterruptedError, match="^the connection was lost"):
+            read(self.lose_connection(), complete_after=2)
 
-        if whole_after == 1:
-            assert read(found(), whole_after) == [{"a": 1}]
-        else:
-            with pytest.raises(StreamInterruptedError, match="the answer broke off"):
-                read(found(), whole_after)
+    def lose_connection(self) -> Iterator[bytes]:
+        yield from events([{"a": 1}])
+        raise StreamInterruptedError("the connection was lost")
 
     @pytest.mark.parametrize(
         "error, kind, message",
@@ -195,15 +192,76 @@ class TestAnswer:
     )
     def test_an_error(self, error: Any, kind: Any, message: str) -> None:
         with pytest.raises(kind) as raised:
-            read([{"a": 1}, error, DONE], whole_after=1)
-        assert raised.value.args == (message,)
+            read(events([{"a": 1}, error, DONE]), complete_after=1)
+        assert type(raised.value) is kind and raised.value.args == (message,)
 
-    @pytest.mark.parametrize("nothing", [None, "", False, {}, []])
-    def test_an_error_that_is_none(self, nothing: Any) -> None:
-        assert read([{"error": nothing}], whole_after=1) == [{"error": nothing}]
+    @pytest.mark.parametrize("value", [None, "", False, {}, []])
+    def test_an_empty_error(self, value: Any) -> None:
+        assert read(events([{"error": value}]), complete_after=1) == [{"error": value}]
+
+    def test_each_event_is_progress(self) -> None:
+        marked: list[int] = []
+        stream = EventStream(events([{"a": 1}, {"b": 2}, DONE]), lambda: marked.append(1))
+        assert [(payload, len(marked)) for payload in stream.json_events()] == [({"a": 1}, 1), ({"b": 2}, 2)]
+
+    def test_the_caller_decides_what_is_progress(self) -> None:
+        marked: list[int] = []
+        stream = EventStream(events([{"a": 1}, {"b": 2}, DONE]), lambda: marked.append(1))
+        for payload in stream.json_events(every_event_is_progress=False):
+            if "b" in payload:
+                stream.mark_progress()
+        assert len(marked) == 1
+
+    def test_the_caller_raises_errors(self) -> None:
+        stream = EventStream(events([{"error": "of a tool"}, {"b": 2}]))
+        payloads = stream.json_events(raise_for_b)
+        assert next(payloads) == {"error": "of a tool"}
+        with pytest.raises(GenerationError, match="^b"):
+            next(payloads)
+
+    def test_json_lines(self) -> None:
+        marked: list[int] = []
+        stream = EventStream([b'{"a":1}\n{"keepAlive":1}\n{"error":"of a tool"}\n{"b":2}\n'], lambda: marked.append(1))
+        payloads = stream.json_lines(raise_for_b, skip=lambda payload: "keepAlive" in payload)
+        assert [(next(payloads), len(marked)) for _ in range(2)] == [({"a": 1}, 1), ({"error": "of a tool"}, 2)]
+        with pytest.raises(GenerationError, match="^b"):
+            next(payloads)
+
+    def test_json_lines_without_a_marker(self) -> None:
+        with pytest.raises(StreamInterruptedError) as raised:
+            list(EventStream([b'{"a":1}\n']).json_lines(raise_for_b, skip=lambda _: False))
+        assert raised.value.args == (NO_MARKER,)
+
+    def test_json_lines_that_are_all_skipped(self) -> None:
+        with pytest.raises(StreamInterruptedError) as raised:
+            list(EventStream([b'{"a":1}\n']).json_lines(raise_for_b, skip=lambda _: True))
+        assert raised.value.args == (NO_EVENTS,)
 
 
-def test_join_keeps_what_had_come() -> None:
+def raise_for_b(payload: dict[str, Any]) -> None:
+    if "b" in payload:
+        raise GenerationError("b")
+
+
+class TestSinglePayload:
+    def test_complete(self) -> None:
+        stream = SinglePayload({"a": 1})
+        for payload in stream.json_events():
+            assert payload == {"a": 1}
+            stream.mark_complete()
+        assert stream.is_complete
+
+    def test_no_marker(self) -> None:
+        with pytest.raises(StreamInterruptedError) as raised:
+            list(SinglePayload({}).json_events())
+        assert raised.value.args == (NO_MARKER,)
+
+    def test_an_error(self) -> None:
+        with pytest.raises(GenerationError, match="^full"):
+            list(SinglePayload({"error": "full"}).json_events())
+
+
+def test_join_keeps_the_tokens_before_an_error() -> None:
     def tokens(error: Exception) -> Iterator[str]:
         yield "a"
         yield "b"

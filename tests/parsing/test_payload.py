@@ -16,7 +16,7 @@ from g4f_legacy.parsing.payload import (
 )
 
 
-def test_parse() -> None:
+def test_parse_json() -> None:
     assert parse_json('{"a": "Привет"}', dict) == parse_json('{"a": "Привет"}'.encode(), dict) == {"a": "Привет"}
     assert parse_json("[1]", list) == [1]
 
@@ -34,40 +34,40 @@ def test_parse() -> None:
         ("9" * 5000, None),
     ],
 )
-def test_parse_what_is_no_json_object(text: Any, message: str) -> None:
+def test_parse_json_errors(text: Any, message: str) -> None:
     with pytest.raises(ResponseFormatError) as raised:
         parse_json(text, dict)
     assert message is None or raised.value.args == (message,)
 
 
-def test_field() -> None:
+def test_get_field() -> None:
     assert get_field({"a": {"b": "c"}}, str, "a", "b") == "c"
     assert get_field({"a": {"b": "c"}}, dict, "a") == {"b": "c"}
 
 
 @pytest.mark.parametrize("path", [("a", "b"), ("a", "0")])
 @pytest.mark.parametrize(
-    "document", [{}, {"a": None}, {"a": []}, {"a": "ы"}, {"a": {"b": None}}, {"a": {"b": 5}}, {"a": 5}, {"a": [5]}]
+    "payload", [{}, {"a": None}, {"a": []}, {"a": "ы"}, {"a": {"b": None}}, {"a": {"b": 5}}, {"a": 5}, {"a": [5]}]
 )
-def test_field_of_another_shape(document: Any, path: Any) -> None:
+def test_get_field_errors(payload: Any, path: Any) -> None:
     with pytest.raises(ResponseFormatError) as raised:
-        get_field(document, str, *path)
-    shown = json.dumps(document, ensure_ascii=False)
-    assert raised.value.args == (f"expected a text at {'.'.join(path)!r}, but got {shown!r}",)
+        get_field(payload, str, *path)
+    shown = json.dumps(payload, ensure_ascii=False)
+    assert raised.value.args == (f"expected a string at {'.'.join(path)!r}, but got {shown!r}",)
 
 
-def test_field_of_something_deep() -> None:
+def test_get_field_of_a_deeply_nested_payload() -> None:
     deep: Any = []
     for _ in range(100_000):
         deep = [deep]
     with pytest.raises(ResponseFormatError, match="nested too deeply"):
         get_field({"b": deep}, str, "a")
-    while deep:  # taken apart by hand: the interpreter may not free it at once
+    while deep:  # not at once: the interpreter may overflow its stack when it frees nested lists
         deep = deep.pop()
 
 
 MESSAGES = {
-    "text": ("No such model\n", "No such model"),
+    "string": ("No such model\n", "No such model"),
     "chat-ui": ({"message": "Conversation not found"}, "Conversation not found"),
     "TGI": ({"error": "Model is overloaded", "error_type": "overloaded"}, "Model is overloaded"),
     "OpenAI": ({"error": {"message": "Bad key", "type": "x", "code": None}}, "Bad key"),
@@ -77,10 +77,10 @@ MESSAGES = {
         {"message": [{"loc": ["body", "x", 0], "msg": "not a float", "type": "t"}, {"loc": ["y"], "msg": "missing"}]},
         "body.x.0: not a float; y: missing",
     ),
-    "list of texts": ({"message": ["one", "two"]}, "one; two"),
-    "the first that says anything": ({"message": "", "error": None, "detail": "this"}, "this"),
+    "list of strings": ({"message": ["one", "two"]}, "one; two"),
+    "the first message that is not empty": ({"message": "", "error": None, "detail": "this"}, "this"),
     "control characters": ({"message": "a\x1b[31m\r\nb\0"}, "a[31m b"),
-    "control characters in a place": (
+    "control characters in a location": (
         {"msg": "a", "loc": ["\x1b[2J", 1, None, [[]], "x" * 5000]},
         f"[2J.1.{'x' * 994}",
     ),
@@ -88,25 +88,25 @@ MESSAGES = {
     "nothing": (None, ""),
     "number": ({"error": 5}, ""),
     "empty": ({}, ""),
-    "a list that is too deep": ({"error": json.loads("[" * 300 + '"x"' + "]" * 300)}, ""),
-    "a place without a message": ({"detail": [{"loc": ["body"], "type": "t"}]}, ""),
-    "deep": (json.loads('{"error":' * 20 + '"x"' + "}" * 20), ""),
+    "a list nested too deeply": ({"error": json.loads("[" * 300 + '"x"' + "]" * 300)}, ""),
+    "a location without a message": ({"detail": [{"loc": ["body"], "type": "t"}]}, ""),
+    "objects nested too deeply": (json.loads('{"error":' * 20 + '"x"' + "}" * 20), ""),
 }
 
 
-@pytest.mark.parametrize("said, message", MESSAGES.values(), ids=MESSAGES)
-def test_message_of(said: Any, message: str) -> None:
-    assert extract_message(said) == message
+@pytest.mark.parametrize("payload, message", MESSAGES.values(), ids=MESSAGES)
+def test_extract_message(payload: Any, message: str) -> None:
+    assert extract_message(payload) == message
 
 
-def test_message_of_millions() -> None:
+def test_extract_message_of_millions_of_items() -> None:
     began = time.process_time()
-    assert extract_message({"error": [[{}, []] * 1_000_000, "said"]}) == "said"
-    assert time.process_time() - began < 1  # to look at all of them took about 2
+    assert extract_message({"error": [[{}, []] * 1_000_000, "full"]}) == "full"
+    assert time.process_time() - began < 1  # seconds; looking at all of them takes about 2
 
 
 @pytest.mark.parametrize("depth", [10, 900, 995, 1000, 1010, 1023, 5000])
-def test_excerpt_of_something_deep(depth: int) -> None:
+def test_truncate_a_deeply_nested_payload(depth: int) -> None:
     deep: Any = []
     for _ in range(depth):
         deep = [deep]
@@ -117,7 +117,7 @@ def test_excerpt_of_something_deep(depth: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "whole, came, rest",
+    "complete_text, received, remaining",
     [
         ("Hello", "Hel", "lo"),
         ("Hello", " Hel", "lo"),
@@ -128,16 +128,16 @@ def test_excerpt_of_something_deep(depth: int) -> None:
         ("", "", ""),
     ],
 )
-def test_rest_of(whole: str, came: str, rest: str) -> None:
-    assert remaining_text(whole, came) == rest
+def test_remaining_text(complete_text: str, received: str, remaining: str) -> None:
+    assert remaining_text(complete_text, received) == remaining
 
 
-def test_rest_of_another_text() -> None:
+def test_remaining_text_of_another_text() -> None:
     with pytest.raises(StreamInterruptedError):
         remaining_text("Hello!", "Hel!")
 
 
-def test_objects() -> None:
+def test_get_objects() -> None:
     assert get_objects({"a": [{}, {"b": 1}]}, "a") == [{}, {"b": 1}]
     assert get_objects({"a": None}, "a") == get_objects({}, "a") == get_objects({"a": []}, "a") == []
 
@@ -145,21 +145,36 @@ def test_objects() -> None:
 @pytest.mark.parametrize(
     "value, message",
     [
-        (5, "a JSON list at 'a', but got '{\"a\": 5}'"),
-        ({"b": 1}, "a JSON list at 'a', but got '{\"a\": {\"b\": 1}}'"),
+        (5, "a JSON array at 'a', but got '{\"a\": 5}'"),
+        ({"b": 1}, "a JSON array at 'a', but got '{\"a\": {\"b\": 1}}'"),
         ([5], "JSON objects in 'a', but got '5'"),
         ([{}, None], "JSON objects in 'a', but got 'null'"),
         ([[]], "JSON objects in 'a', but got '[]'"),
     ],
 )
-def test_objects_of_another_shape(value: Any, message: str) -> None:
+def test_get_objects_errors(value: Any, message: str) -> None:
     with pytest.raises(ResponseFormatError) as raised:
         get_objects({"a": value}, "a")
     assert raised.value.args == (f"expected {message}",)
 
 
-def test_excerpt() -> None:
+def test_truncate() -> None:
     assert truncate("") == "nothing"
     assert truncate("a\n\x1b") == r"'a\n\x1b'"
     assert truncate("\ud83d") == r"'\ud83d'"
     assert truncate("П".encode() * 300) == repr("П" * 200)
+
+
+def test_errors_keep_the_body() -> None:
+    for text in ("<html>", b"<html>"):
+        with pytest.raises(ResponseFormatError) as raised:
+            parse_json(text, dict)
+        assert raised.value.body == "<html>"
+    with pytest.raises(ResponseFormatError) as raised:
+        get_field({"a": "Ж"}, str, "b")
+    assert raised.value.body == '{"a": "Ж"}'
+
+
+def test_nan_and_lone_surrogates_are_accepted() -> None:
+    assert parse_json('{"a": Infinity, "b": "\\ud83d"}', dict) == {"a": float("inf"), "b": "\ud83d"}
+    assert parse_json(" \n{} ", dict) == {}
