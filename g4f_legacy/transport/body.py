@@ -1,171 +1,218 @@
-"""The body of a host's answer: as it arrives, whole, or only its beginning."""
+"""The body of a response: as it arrives, complete, or only its beginning.
 
+requests holds bytes back: `iter_lines` keeps the last line until more is received, and `iter_content` waits for a full
+buffer, or even for the end (https://github.com/psf/requests/issues/2433, https://github.com/psf/requests/issues/5536).
+"""
+
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
-from socket import socket, timeout
-from typing import Any, Callable, Generator, Iterator, Optional
+from functools import partial
+from math import inf
+from socket import socket
+import time
+from typing import Any
 
 from requests import Response
 from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from ..errors import ProviderError, RequestFailedError, ResponseFormatError, StreamInterruptedError, describe_cause
+from . import http_client_internals, requests_internals, urllib3_internals
+from ..errors import (
+    ProviderError,
+    RequestFailedError,
+    ResponseFormatError,
+    StreamInterruptedError,
+    describe_cause,
+    root_cause,
+)
 from ..parsing.payload import truncate
 from .chunked import decode_chunked
-from .connection import get_reader
+from .connection import DeadlineError
 
 MAX_BODY_SIZE = 16 * 1024 * 1024
-"""The most bytes of an answer that is no stream."""
+"""The most bytes of a body that is not a stream."""
 
-STALL_FACTOR = 10
-"""How many times the read_timeout a stream is waited for while only comments, blank lines and the like come."""
-
-_CODINGS = HTTPResponse.CONTENT_DECODERS
-_PIECE = 64 * 1024  # bytes; read1 gives what is there, this is only the most at a time
-_GLANCE = 5.0  # seconds for the beginning of a body that says why there is no answer
-_LINGER = 0.2  # seconds for the last bytes behind an end mark to come
+_MAX_CHUNK_SIZE = 64 * 1024  # bytes of one read, which returns what is available
+_MAX_PREFIX_SIZE = 64 * 1024
+_MAX_DRAINED_SIZE = 64 * 1024
+_PREFIX_TIMEOUT = 5.0  # seconds for the beginning of a body that is shown in an error
+_DRAIN_TIMEOUT = 0.2  # seconds for what follows an end-of-stream marker
 
 
 class ByteStream:
-    """The bytes of a body as they arrive, whether it is chunked, of known length, or ends with the connection.
-
-    requests' own `iter_content` and `iter_lines` hold bytes back; `read1` does not.
+    """The chunks of a body as they arrive, whether it is chunked, has a length, or ends with the connection.
 
     Args:
-        response: got with ``stream=True``.
-        read_timeout: how long to wait for a byte, in seconds.
-        patience: how many times as long to wait for news. What is news, the reader says with `heard`; else there is
-            none before the end.
+        response: was requested with ``stream=True``.
+        read_timeout: the longest wait for the next byte, in seconds.
+        progress_timeout: the longest wait for the next call of `mark_progress`, in seconds; None is the read timeout.
     """
 
-    def __init__(self, response: Response, read_timeout: float, patience: int = 1) -> None:
+    def __init__(self, response: Response, read_timeout: float, progress_timeout: float | None = None) -> None:
         self._response = response
         self._read_timeout = read_timeout
-        self._patience = patience
-        self._is_news = True
-        self._data = self._read()
+        self._progress_timeout = read_timeout if progress_timeout is None else progress_timeout
+        self._has_progress = True
+        self._http_response = urllib3_internals.get_http_client_response(response.raw)
+        self._reader = http_client_internals.get_deadline_reader(self._http_response)
+        self._chunks = self._read()
 
     def mark_progress(self) -> None:
-        """Says that there was news in what came: the read_timeout begins anew."""
-        self._is_news = True
+        """Restart the progress timeout, because the last chunk contained an event."""
+        self._has_progress = True
 
     def __iter__(self) -> Iterator[bytes]:
-        """Gives the pieces.
+        """Yield the chunks.
 
         Raises:
-            StreamInterruptedError: the connection broke, or there was no news for too long.
+            StreamInterruptedError: the connection was lost, or one of the timeouts expired.
             ResponseFormatError: the body is compressed more than once.
         """
-        return self._data
+        return self._chunks
 
-    def finish(self) -> None:
-        """Waits a moment for what stands behind the end mark, so that the connection can be used again; else closes
-        it."""
-        self._read_timeout, self._patience = _LINGER, 1
-        self.mark_progress()
-        left = _PIECE
-        with suppress(ProviderError):
-            for piece in self._data:
-                left -= len(piece)
-                if left <= 0:
-                    break
+    def drain(self) -> None:
+        """Wait briefly for the bytes after the end-of-stream marker, so that the connection can be used again, and
+        close the response."""
+        if self._reader is not None:
+            self._reader.set_deadline(_DRAIN_TIMEOUT)
+            self._has_progress = False  # that deadline stays
+            remaining = _MAX_DRAINED_SIZE
+            with suppress(ProviderError):
+                for chunk in self._chunks:
+                    remaining -= len(chunk)
+                    if remaining <= 0:
+                        break
         self.close()
 
     def close(self) -> None:
-        """Closes the answer, and with it the connection, unless all was read."""
-        self._data.close()  # which holds this object, as long as it is not over
+        """Close the response, and the connection unless the body was read to its end."""
+        self._chunks.close()  # ends the reference cycle of the generator and this object
         self._response.close()
 
     def _read(self) -> Generator[bytes, None, None]:
-        response = self._response
-        raw: Any = response.raw
-        codings = response.headers.get("Content-Encoding", "").lower().split(",")
-        if response._content_consumed:  # type: ignore[attr-defined]
-            yield response._content or b""  # a hook of the caller's session has read it
-        elif sum(coding.strip() in _CODINGS for coding in codings) > 1:
-            raise ResponseFormatError("the answer is compressed more than once")  # a few bytes may be a gigabyte
-        elif codings == [""] and get_reader(response) and raw.chunked:
-            original = raw._original_response
-            is_all = yield from decode_chunked(self._come(lambda: original.fp.read1(_PIECE)))
-            original.close()
-            if is_all:
-                raw.release_conn()
-            else:
-                response.close()
-        else:  # looking for compression costs time: only where the host says so
-            yield from self._come(lambda: raw.read1(_PIECE, decode_content=codings != [""]))
+        raw: Any = self._response.raw
+        content = requests_internals.get_content(self._response)
+        if content is not None:
+            yield content
+            return
+        encoding = self._response.headers.get("Content-Encoding", "")
+        if _count_compressions(encoding) > 1:
+            raise ResponseFormatError("the response is compressed more than once")  # it may be a decompression bomb
+        if self._reader is not None and raw.chunked and not encoding:
+            yield from self._read_chunked()
+        else:
+            # `decode_content` costs time, even if there is nothing to decode.
+            yield from self._receive(partial(raw.read1, _MAX_CHUNK_SIZE, decode_content=encoding != ""))
 
-    def _come(self, read_once: Callable[[], bytes]) -> Iterator[bytes]:
-        reader = get_reader(self._response)
+    def _read_chunked(self) -> Generator[bytes, None, None]:
+        raw: Any = self._response.raw
+        http_response: Any = self._http_response
+        read = http_client_internals.get_chunked_reader(http_response, _MAX_CHUNK_SIZE)
+        is_reusable = yield from decode_chunked(self._receive(read))
+        http_response.close()
+        if is_reusable:
+            raw.release_conn()
+        else:
+            self._response.close()
+
+    def _receive(self, read: Callable[[], bytes]) -> Iterator[bytes]:
+        """Yield what `read` returns, until that is nothing."""
+        reader = self._reader
+        deadline = inf  # only without a reader, which checks its own
         while True:
-            if self._is_news and reader is not None:
-                reader.set_deadline(self._read_timeout * self._patience, self._read_timeout)
-            self._is_news = False
+            if self._has_progress:
+                self._has_progress = False
+                if reader is None:
+                    deadline = time.monotonic() + self._progress_timeout
+                else:
+                    reader.set_deadline(self._progress_timeout, self._read_timeout)
             try:
-                piece = read_once()
-            except (ReadTimeoutError, timeout) as error:
-                seconds = self._read_timeout * (self._patience if reader and reader.is_expired else 1)
-                raise StreamInterruptedError(f"nothing new came for {seconds:g} seconds") from error
+                if reader is None and time.monotonic() > deadline:
+                    raise DeadlineError("timed out")
+                chunk = read()
             except (HTTPError, OSError) as error:
-                raise StreamInterruptedError(f"the answer broke off: {describe_cause(error)}") from error
-            if not piece:
+                raise self._interrupted_by(error) from error
+            if not chunk:
                 return
-            yield piece
+            yield chunk
+
+    def _interrupted_by(self, error: Exception) -> StreamInterruptedError:
+        if isinstance(root_cause(error), DeadlineError):
+            return StreamInterruptedError(f"no event was received for {self._progress_timeout:g} seconds")
+        if _is_timeout(error):
+            return StreamInterruptedError(f"no data was received for {self._read_timeout:g} seconds")
+        return StreamInterruptedError(f"the connection was lost: {describe_cause(error)}")
 
 
-def read_body(response: Response, read_timeout: float) -> Response:
-    """Reads a whole body: afterwards ``response.content`` has it, and the connection is free.
+def read_body(response: Response, timeout: float) -> Response:
+    """Read a complete body. Afterwards ``response.content`` has it, and the connection can be used again.
+
+    Args:
+        timeout: for all of it, in seconds.
 
     Raises:
-        RequestFailedError: the body broke off, or was not whole within `read_timeout` seconds.
-        ResponseFormatError: it is larger than ``LARGEST``.
+        RequestFailedError: the connection was lost.
+        RequestFailedError: the body was not complete in time.
+        ResponseFormatError: the body is larger than ``MAX_BODY_SIZE``.
     """
-    body, pieces = bytearray(), ByteStream(response, read_timeout)
+    body = bytearray()
+    stream = ByteStream(response, timeout)
     try:
-        for piece in pieces:
-            body += piece
+        for chunk in stream:
+            body += chunk
             if len(body) > MAX_BODY_SIZE:
-                raise ResponseFormatError(f"more than {MAX_BODY_SIZE} bytes came: {truncate(bytes(body[:1000]))}")
-    except ProviderError as error:
-        pieces.close()
-        if isinstance(error, StreamInterruptedError):
-            is_late = isinstance(error.__cause__, (ReadTimeoutError, timeout))
-            late = f"the answer was not whole within {read_timeout:g} seconds"
-            raise RequestFailedError(late if is_late else error.args[0]) from error
+                excerpt = truncate(bytes(body[:1000]))
+                raise ResponseFormatError(f"the response is larger than {MAX_BODY_SIZE} bytes: {excerpt}")
+    except StreamInterruptedError as error:
+        stream.close()
+        if _is_timeout(error.__cause__):
+            raise RequestFailedError(f"the response was not complete within {timeout:g} seconds") from error
+        raise RequestFailedError(error.args[0]) from error
+    except ProviderError:
+        stream.close()
         raise
-    _keep(response, bytes(body))
+    requests_internals.set_content(response, bytes(body))
     return response
 
 
 def read_prefix(response: Response) -> bytes:
-    """Reads what one needs of a body to tell what it says, and lets go of the rest. What cannot be read is left out."""
+    """Read the beginning of a body, as much as an error needs, and close the response. Failures end the beginning."""
     body = b""
     connection = get_socket(response)
     read_timeout = connection.gettimeout() if connection else None
-    pieces = ByteStream(response, min(read_timeout or _GLANCE, _GLANCE))
+    stream = ByteStream(response, min(read_timeout or _PREFIX_TIMEOUT, _PREFIX_TIMEOUT))
     with suppress(StreamInterruptedError, ResponseFormatError):
-        for piece in pieces:
-            body += piece
-            if len(body) > _PIECE:
+        for chunk in stream:
+            body += chunk
+            if len(body) > _MAX_PREFIX_SIZE:
                 break
-    pieces.close()
-    _keep(response, body)
+    stream.close()
+    requests_internals.set_content(response, body)
     return body
 
 
 def drain_redirect(response: Response, **_: Any) -> None:
-    """A hook for requests, which reads redirects to their end; it may never come."""
+    """Read the body of a redirect only briefly. This is a response hook.
+
+    requests reads it to its end, which may never be received, even if redirects are not followed:
+    https://github.com/psf/requests/blob/v2.32.3/src/requests/sessions.py (`resolve_redirects`)
+    """
     if response.is_redirect:
-        ByteStream(response, _LINGER).finish()
-        _keep(response, b"")
+        ByteStream(response, _DRAIN_TIMEOUT).drain()
+        requests_internals.set_content(response, b"")
 
 
-def get_socket(response: Response) -> Optional[socket]:
-    """What a body comes from; None when it was read to its end."""
-    reader = get_reader(response)
+def get_socket(response: Response) -> socket | None:
+    """Return the socket that a body is read from; None when it was read to its end."""
+    http_response = urllib3_internals.get_http_client_response(response.raw)
+    reader = http_client_internals.get_deadline_reader(http_response)
     return None if reader is None else reader.connection
 
 
-def _keep(response: Response, body: bytes) -> None:
-    # So that `content` and `text` work as ever, also on the `response` of an error.
-    response._content = body
-    response._content_consumed = True  # type: ignore[attr-defined]
+def _count_compressions(encoding: str) -> int:
+    codings = [coding.strip() for coding in encoding.lower().split(",")]
+    return len([coding for coding in codings if coding in HTTPResponse.CONTENT_DECODERS])
+
+
+def _is_timeout(error: BaseException | None) -> bool:
+    return isinstance(error, (ReadTimeoutError, TimeoutError))

@@ -1,10 +1,10 @@
-"""What a completion leaves behind on its host is cleaned up, however it ends: also when the whole process does."""
+"""The clean-up after a completion, which runs however the completion ends, also with the process."""
 
 import atexit
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 import os
-from socket import timeout
-from typing import Any, Callable, Iterator, List
+from typing import Any
 
 from requests import ReadTimeout
 from urllib3.exceptions import ReadTimeoutError
@@ -12,47 +12,47 @@ from urllib3.exceptions import ReadTimeoutError
 from ..concurrency.worker import shielded
 from ..errors import ProviderError, ResponseFormatError
 
-_SILENCES = (ReadTimeoutError, ReadTimeout, timeout)
+_TIMEOUTS = (ReadTimeoutError, ReadTimeout, TimeoutError)
 
-_to_leave: List[Callable[[], None]] = []
+_pending: list[Callable[[], None]] = []
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_to_leave.clear)  # they are the parent's, which goes on
+    os.register_at_fork(after_in_child=_pending.clear)  # the completions go on in the parent
 
 
 @contextmanager
 def cleanup_on_exit(stop: Callable[[], Any], delete: Callable[[], Any]) -> Iterator[None]:
-    """Calls `delete` when the block is left, and `stop` before it when it is left early.
+    """Call `delete` at the end of the block, and `stop` before it if the end is early.
 
-    Early is: by the caller, who closes or interrupts; by us, because the host fell silent or said something else than
-    it should; or by the end of the process. An error that the host reports has ended the completion there as well.
+    Early means: closed or interrupted by the caller, aborted by us (timeout, invalid data), or the end of the process.
+    After an error that the server reports, there is nothing to stop.
     """
 
-    def leave(early: bool = True) -> None:
+    def clean_up(is_early: bool = True) -> None:
         try:
-            _to_leave.remove(leave)
+            _pending.remove(clean_up)
         except ValueError:
-            return  # it was left already, perhaps by the end of the process
+            return  # done already, at the end of the process
         with shielded():
-            if early:
+            if is_early:
                 stop()
             delete()
 
-    _to_leave.append(leave)
-    early = False
+    _pending.append(clean_up)
+    is_early = False
     try:
         yield
     except ProviderError as error:
-        early = isinstance(error, ResponseFormatError) or isinstance(error.__cause__, _SILENCES)
+        is_early = isinstance(error, ResponseFormatError) or isinstance(error.__cause__, _TIMEOUTS)
         raise
     except BaseException:
-        early = True
+        is_early = True
         raise
     finally:
-        leave(early)
+        clean_up(is_early)
 
 
 @atexit.register
-def _leave_everything() -> None:
-    # A generator that is left to the interpreter is closed when requests cannot be sent any more.
-    for leave in list(_to_leave):
-        leave()
+def _clean_up_all() -> None:
+    # A generator that lives until the interpreter ends is closed too late: requests cannot be sent any more.
+    for clean_up in list(_pending):
+        clean_up()

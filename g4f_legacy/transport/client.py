@@ -1,92 +1,76 @@
-"""One server, spoken to over one `requests.Session`: its address, cookies, proxies, timeouts, retries and errors.
+"""`ServerClient`: one server, spoken to over one `requests.Session`.
 
-The traps that are taken care of here: a Secure cookie over plain http, environment proxies for loopback, netrc over an
-explicit login, redirects to another origin, bodies that `iter_lines` and `iter_content` hold back, and connections that
-break in the middle of a stream.
+It takes care of what clients of this kind get wrong: a Secure cookie over plain http, environment proxies for loopback,
+netrc over explicit credentials, redirects to another origin, bodies that `iter_lines` and `iter_content` hold back, and
+connections that break in mid-stream.
 """
 
-from contextlib import contextmanager
 import logging
 import re
 import sys
-import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Dict, Iterator, Optional, Tuple, Type, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import requests
-from urllib3.exceptions import HTTPError
 
-from ..concurrency.worker import interruptible, sleep
-from ..errors import Hint, ProviderError, RequestFailedError, ResponseFormatError
-from ..options import env_variables, has_credentials, is_public, read_options
-from ..parsing.payload import parse_json, summarize, truncate
-from .body import STALL_FACTOR, ByteStream, drain_redirect, get_socket, read_body, read_prefix
+from ..concurrency.worker import interruptible
+from ..errors import ProviderError, ResponseFormatError
+from ..options import read_options
+from ..parsing.event_stream import EventStream
+from ..parsing.payload import parse_json, truncate
+from .body import ByteStream, get_socket, read_body, read_prefix
 from .cleanup import cleanup_on_exit
-from .cookies import Cookies
-from .failures import (
-    contains_secret,
-    error_from_exception,
-    error_from_response,
-    get_redirect_url,
-    is_transient,
-    origin,
-    redact_error,
-    strip_credentials,
-)
-from .redaction import collect_secrets, encoded_variants, redact, secret_headers
-from .session import get_response_hooks, is_loopback, keep_authorization, new_session
+from .requester import Requester
 
-log = logging.getLogger("g4f_legacy")
-log.addHandler(logging.NullHandler())
+logging.getLogger("g4f_legacy").addHandler(logging.NullHandler())
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-MAX_RETRY_WAIT = 30.0
-"""Seconds: a host that asks for more with Retry-After is not waited for."""
-
 CLEANUP_TIMEOUT = 5.0
-"""Seconds that a clean-up may wait for the host."""
+"""Seconds that a clean-up request waits for the server."""
 
-_MOST_REDIRECTS = 5
+PROGRESS_TIMEOUT_FACTOR = 10
+"""The progress timeout of a stream, in read timeouts."""
 
 
 class ServerClient:
-    """The host of one completion; a context manager that tells errors which provider and host they come from.
+    """The client of one completion. As a context manager, it adds to errors which provider and server they come from.
+
+    Args:
+        module_name: the provider's ``__name__``.
+        kwargs: those of the call; they are not changed.
+        page_path: a pattern for the end of the base URL's path that is only the page for people, and is removed.
 
     Attributes:
-        name (str): the provider's.
-        base_url (str): its address, without a last slash.
+        name (str): the provider's name.
+        base_url (str): the server's address, without a trailing slash.
         auth (str or None): the token or cookie text that was given or configured.
-        parameters (dict): the generation parameters: the ``kwargs`` that are no options.
-        headers (dict): what is sent with every request.
-        read_timeout (float): the longest wait for an answer's headers, for a whole document, and for the next byte of a
-            stream, in seconds.
+        parameters (dict): the generation parameters: the ``kwargs`` that are not options.
+        headers (dict): headers that are sent with every request.
+        read_timeout (float): seconds to wait for a response's headers, for a complete body that is not a stream, and
+            for the next byte of a stream.
+
+    Raises:
+        AuthenticationRequiredError: credentials are missing.
+        TypeError, ValueError: an option is wrong.
     """
 
-    def __init__(self, module_name: str, kwargs: Dict[str, Any], page: str = "") -> None:
-        """Reads the options of a call.
-
-        Args:
-            module_name: the provider's ``__name__``.
-            kwargs: the call's; they are left alone.
-            page: a pattern for what is left out at the end of the address's path, where the page for people is.
-
-        Raises:
-            TypeError, ValueError, AuthenticationRequiredError: as `options.read_options`.
-        """
+    def __init__(self, module_name: str, kwargs: Mapping[str, Any], page_path: str = "") -> None:
         self._provider = sys.modules[module_name]
         self.name = module_name.rpartition(".")[2]
         self._options = options = read_options(self._provider, kwargs)
-        self._last: Optional[requests.Response] = None
-        parts = urlsplit(options.base_url)
-        self.base_url = parts._replace(path=re.sub(f"(?:{page})$", "", parts.path)).geturl()
+        self._last_response: requests.Response | None = None
+        url = urlsplit(options.base_url)
+        self.base_url = url._replace(path=re.sub(f"(?:{page_path})$", "", url.path)).geturl()
         self.auth = options.auth
         self.parameters = options.parameters
+        self._requester = Requester(self._provider, options, self.base_url)
+        self.headers = self._requester.headers
         self.read_timeout = options.timeout[1]
-        self.headers: Dict[str, str] = {}
-        self._session = new_session() if options.session is None else options.session
-        self._cookies = Cookies(self.base_url, self._session.cookies, options.cookies)
 
     def __repr__(self) -> str:
         return f"<ServerClient of {self.name} at {self.base_url}>"
@@ -95,223 +79,176 @@ class ServerClient:
         return self
 
     def __exit__(
-        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, ProviderError) and error.provider is None and self._last is not None:
-            error.response = self._last
-            error.request = self._last.request
-            self._tell(error, self._last.url)
+        response = self._last_response
+        if isinstance(error, ProviderError) and error.provider is None and response is not None:
+            error.response = response
+            error.request = response.request
+            self._requester.annotate(error, response.url)
 
     def model_id(self, model: Any) -> str:
-        """What the host calls a model: by the provider's `models`, or as given; an empty name is its first model."""
+        """Return what the server calls a model: by the provider's `models`, else the name itself; an empty name is the
+        provider's first model."""
         name = model or self._provider.model[0]
         return str(self._provider.models.get(name, name))
 
     @property
     def has_session_cookie(self) -> bool:
-        """Whether the session has a cookie of this host already: the caller's, and it has been here before."""
-        return self._cookies.has_cookies_for_server
+        """Whether the caller's session has a cookie of this server already, from an earlier completion."""
+        return self._requester.cookies.has_cookies_for_server
 
     def set_auth(self, cookie: str = "") -> None:
-        """Sends `auth`, if there is one, with every request: a cookie text as cookies, a bare token as the cookie of
-        that name, or else as ``Authorization: Bearer``."""
+        """Send `auth`, if there is one, with every request.
+
+        Args:
+            cookie: the name of the cookie that a bare token is sent as; without one, it is sent as
+                ``Authorization: Bearer``. A cookie text is always sent as cookies.
+        """
         auth = self.auth or ""
         if "=" in auth.rstrip("="):  # a bare token may end with padding
-            for name, _, value in (pair.strip().partition("=") for pair in auth.strip("; ").split(";")):
-                self._cookies.set(name, value)
+            for pair in auth.strip("; ").split(";"):
+                name, _, value = pair.strip().partition("=")
+                self._requester.cookies.set(name, value)
         elif auth and cookie:
-            self._cookies.set(cookie, auth)
+            self._requester.cookies.set(cookie, auth)
         else:
             self.set_auth_header("Authorization", "Bearer ")
 
-    def set_auth_header(self, header: str, before: str = "") -> None:
-        """Sends `auth`, if there is one, in a header of every request, with a text like ``"Bearer "`` before it."""
+    def set_auth_header(self, header: str, prefix: str = "") -> None:
+        """Send `auth`, if there is one, in a header of every request, after a prefix such as ``"Bearer "``."""
         if self.auth:
-            self.headers[header] = before + self.auth
+            self.headers[header] = prefix + self.auth
 
-    def visit(self, path: str) -> None:
-        """Fetches a page, for the cookies that come with it. Raises as `get`, but for the shape."""
-        self._whole("GET", path)
+    @contextmanager
+    def extend_base_url(self, path: str) -> Iterator[None]:
+        """Append a path to the base URL, for the block and, unless the block fails, for the rest of the completion."""
+        base_url = self.base_url
+        self.base_url += path
+        try:
+            yield
+        except BaseException:
+            self.base_url = base_url
+            raise
 
-    def get(self, path: str, kind: Type[T], **request: Any) -> T:
-        """Asks for a path below the base URL.
+    def get_page(self, path: str) -> None:
+        """Fetch a page for the cookies that it sets. Raises RequestFailedError as `get`."""
+        self._read_response("GET", path)
+
+    def get(self, path: str, kind: type[T], **request: Any) -> T:
+        """Fetch JSON.
 
         Args:
-            path: begins with a slash.
-            kind: of the JSON document that is expected: ``dict`` or ``list``.
-            request: `params`, `data`, `json` and `headers` as in requests. With ``follow_redirects=False`` a redirect
-                is an answer; else it is followed within the host's own origin, where the method allows it.
+            path: below the base URL, beginning with a slash.
+            kind: the type of the payload: ``dict`` or ``list``.
+            request: `params`, `data`, `json` and `headers` as in requests. Redirects are followed within the server's
+                own origin where the method allows it; with ``follow_redirects=False`` they count as a response.
 
         Returns:
-            The JSON document that the host answers; an empty one for an empty body.
+            The payload; an empty one for an empty body.
 
         Raises:
-            RequestFailedError: no connection, no answer in time, or a status other than 2xx.
-            ResponseFormatError: the answer is no such document, or larger than ``body.LARGEST``.
+            RequestFailedError: no connection, no response in time, or a status other than 2xx.
+            ResponseFormatError: the body is not such a payload, or larger than ``body.MAX_BODY_SIZE``.
         """
-        content = self._whole("GET", path, **request).content
+        content = self._read_response("GET", path, **request).content
         return parse_json(content, kind) if content else kind()
 
-    def post(self, path: str, **request: Any) -> Dict[str, Any]:
-        """As `get`, with POST, for a JSON object."""
-        answer = self._whole("POST", path, **request)
-        return {} if answer.is_redirect else parse_json(answer.content or b"{}", dict)
+    def post(self, path: str, **request: Any) -> dict[str, Any]:
+        """Do what `get` does, by POST, for a JSON object."""
+        response = self._read_response("POST", path, **request)
+        return {} if response.is_redirect else parse_json(response.content or b"{}", dict)
 
     @contextmanager
-    def stream(self, path: str, patience: Optional[int] = None, **request: Any) -> Iterator[ByteStream]:
-        """Posts, and gives the bytes of the answer as they arrive.
+    def stream(self, path: str, *, progress_timeout: float | None = None, **request: Any) -> Iterator[EventStream]:
+        """Send a POST request, and stream its response.
+
+        Leaving the block closes the response; unless the block fails, its connection is kept for the next request.
 
         Args:
-            patience: how many times `read_timeout` to wait while bytes come, but none with news; `body.PATIENCE`.
-
-        Leaving the block closes the answer; leaving it without an error keeps the connection for the next request.
+            path, request: as in `get`.
+            progress_timeout: seconds to wait for the next event while other bytes arrive; by default
+                ``PROGRESS_TIMEOUT_FACTOR`` read timeouts.
 
         Raises:
-            RequestFailedError: as `get`.
-            ResponseFormatError: the answer is a page.
-            StreamInterruptedError: in the block, when the connection breaks or nothing (new) comes for too long.
+            RequestFailedError: as in `get`.
+            ResponseFormatError: the response is a page.
+            StreamInterruptedError: in the block: the connection broke, or a timeout expired.
         """
-        self._last = response = self._request("POST", path, headers={"Accept-Encoding": "identity"}, **request)
-        pieces = ByteStream(response, self.read_timeout, patience or STALL_FACTOR)
+        response = self._request("POST", path, headers={"Accept-Encoding": "identity"}, **request)
+        self._last_response = response
+        chunks = ByteStream(response, self.read_timeout, progress_timeout or self._default_progress_timeout)
         try:
-            content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-            if content_type == "text/html":
-                page = read_prefix(response)
-                raise ResponseFormatError(
-                    f"expected a stream, but got a page: {truncate(page)}", body=page.decode("utf-8", "replace")
-                )
+            _refuse_page(response)
             with interruptible(get_socket(response)):
-                yield pieces
+                yield EventStream(chunks, chunks.mark_progress)
         except BaseException as error:
-            if isinstance(error, ProviderError):  # it may be logged on its way up
-                redact_error(error, collect_secrets(self._options))
-            pieces.close()
+            if isinstance(error, ProviderError):  # redacted here, because it may be logged on its way up
+                self._requester.redact_error(error)
+            chunks.close()
             raise
-        pieces.finish()
+        chunks.drain()
 
     @contextmanager
-    def deleted_on_exit(self, path: str, *, params: Optional[Dict[str, str]] = None, stop: str = "") -> Iterator[None]:
-        """Deletes what a completion made on the host, however the block is left; a failure is logged, never raised.
+    def deleted_on_exit(
+        self, path: str, *, params: dict[str, str] | None = None, stop_path: str = ""
+    ) -> Iterator[None]:
+        """Delete what a completion created on the server, however the block ends. A failure is logged, never raised.
 
         Args:
-            path, params: what to DELETE.
-            stop: a path to POST to first when the caller leaves early, so that the host stops generating.
+            path, params: of the DELETE request.
+            stop_path: where a POST request stops the generation. It is sent first when the block ends early.
         """
 
-        def stop_generating() -> None:
-            if stop:
-                self._clean_up("POST", stop)
+        def stop() -> None:
+            if stop_path:
+                self._clean_up("POST", stop_path)
 
-        with cleanup_on_exit(stop_generating, lambda: self._clean_up("DELETE", path, params)):
+        with cleanup_on_exit(stop, lambda: self._clean_up("DELETE", path, params)):
             yield
 
-    def _clean_up(self, method: str, path: str, params: Optional[Dict[str, str]] = None) -> None:
-        connect, read_timeout = self._options.timeout
-        timeout = (min(connect, CLEANUP_TIMEOUT), min(read_timeout, CLEANUP_TIMEOUT))
+    def redact(self, value: Any) -> str:
+        """Return what the server sent as one readable line without secrets, for the log."""
+        return self._requester.redact(value, self._last_response)
+
+    @property
+    def _default_progress_timeout(self) -> float:
+        return PROGRESS_TIMEOUT_FACTOR * self.read_timeout
+
+    def _clean_up(self, method: str, path: str, params: dict[str, str] | None = None) -> None:
+        connect_timeout, read_timeout = self._options.timeout
+        timeout = (min(connect_timeout, CLEANUP_TIMEOUT), min(read_timeout, CLEANUP_TIMEOUT))
         try:
             read_body(self._request(method, path, params=params, retries=0, timeout=timeout), timeout[1])
-        except Exception as error:  # whatever it is, it must not hide the answer, or the error that is under way
+        except Exception as error:  # no error may hide the completion's text or its own error
             if isinstance(error, ProviderError):
-                self._tell(error, self.base_url + path)
+                self._requester.annotate(error, self.base_url + path)
             log.warning("%s: cleaning up failed: %s", self.name, error)
 
-    def _whole(self, method: str, path: str, **request: Any) -> requests.Response:
-        self._last = response = self._request(method, path, **request)
+    def _request(self, method: str, path: str, **request: Any) -> requests.Response:
+        return self._requester.send(method, self.base_url + path, **request)
+
+    def _read_response(self, method: str, path: str, **request: Any) -> requests.Response:
+        self._last_response = response = self._request(method, path, **request)
         with interruptible(get_socket(response)):
             return read_body(response, self.read_timeout)
 
-    def _request(self, method: str, path: str, *, retries: Optional[int] = None, **request: Any) -> requests.Response:
-        """Sends a request, and again after a passing failure, until it is answered; the body is still to be read."""
-        tries_left = self._options.retries if retries is None else retries
-        backoff = 0.5
-        while True:
-            try:
-                return self._send(method, self.base_url + path, **request)
-            except RequestFailedError as error:
-                wait = backoff if error.retry_after is None else error.retry_after
-                if not tries_left or wait > MAX_RETRY_WAIT or not is_transient(error):
-                    raise
-                log.info("%s Trying again in %g seconds.", error, wait)
-            sleep(wait)
-            tries_left -= 1
-            backoff = min(2 * backoff, MAX_RETRY_WAIT)
-
-    def _send(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Optional[Dict[str, str]] = None,
-        follow_redirects: bool = True,
-        timeout: Optional[Tuple[float, float]] = None,
-        **request: Any,
-    ) -> requests.Response:
-        request.update(self._settings(), headers={**(headers or {}), **self.headers, **self._options.headers})
-        request["timeout"] = timeout = timeout or self._options.timeout
-        request["hooks"] = {"response": [drain_redirect, *get_response_hooks(self._session)]}
-        for _ in range(_MOST_REDIRECTS):
-            started = time.monotonic()
-            try:
-                response = self._session.request(method, url, cookies=self._cookies.outgoing(), **request)
-            except (OSError, HTTPError, ValueError, AttributeError) as error:  # requests' on a charset without a value
-                raise self._failure(error, url, timeout, time.monotonic() - started) from error
-            log.debug("%s: %s %s: %d", self.name, method, strip_credentials(url), response.status_code)
-            if 200 <= response.status_code < 300 or response.is_redirect and not follow_redirects:
-                return response
-            target = get_redirect_url(response)
-            keeps_method = method == "GET" or response.status_code in (307, 308)
-            is_own = (
-                target
-                and origin(target) == origin(response.url)
-                and not contains_secret(target, collect_secrets(self._options))
-            )
-            if not (target and keeps_method and is_own):
-                raise self._tell(error_from_response(response), url)
-            response.close()
-            url = target
-            request.pop("params", None)  # they are in the target already, if the host wants them
-        message = f"the host redirected {_MOST_REDIRECTS} times"
-        raise self._tell(RequestFailedError(message, status=response.status_code), url)
-
-    def _failure(self, error: Exception, url: str, timeout: Tuple[float, float], waited: float) -> ProviderError:
-        # In a method, so that no frame of the traceback holds the failure: it would wait for the collector.
-        answer = getattr(error, "response", None)  # of a hook that raises for a status
-        failure = error_from_exception(error, *timeout, waited) if answer is None else error_from_response(answer)
-        if not self._provider.working and is_public(self._provider, url):
-            failure.hint = Hint.SERVER_GONE
-        return self._tell(failure, url)
-
-    def _settings(self) -> Dict[str, Any]:
-        options = self._options
-        hostname = urlsplit(self.base_url).hostname or ""
-        proxies: Dict[str, str] = {}
-        if options.proxy:
-            proxies = {"http": options.proxy, "https": options.proxy}
-        elif is_loopback(hostname):
-            proxies = {"no_proxy": hostname}
-        auth = options.basic_auth or self._session.auth or (keep_authorization if has_credentials(options) else None)
-        return {"stream": True, "allow_redirects": False, "proxies": proxies, "auth": auth, "verify": options.verify}
-
-    def said(self, value: Any) -> str:
-        """What the host says, as one readable line for the log: without the logins."""
-        sent = {} if self._last is None else self._last.request.headers
-        return str(redact(summarize(value), encoded_variants([*collect_secrets(self._options), *secret_headers(sent)])))
-
-    def _tell(self, error: ProviderError, url: str) -> ProviderError:
-        """Writes into an error which provider and address it comes from. Hosts may repeat the key that they refuse."""
-        error.provider = self.name
-        error.url = strip_credentials(url)
-        redact_error(error, collect_secrets(self._options))
-        error.auth_variables = env_variables(self._provider, "AUTH")
-        return error
-
 
 def quote_segment(text: str) -> str:
-    """Quotes an id of the host's to be one segment of a path.
+    """Quote an id that the server sent as one segment of a path.
 
     Raises:
-        ResponseFormatError: no segment can be made of it, because it is empty or a dot segment.
+        ResponseFormatError: it is empty or a dot segment, which would change the path.
     """
     if text in ("", ".", ".."):
-        raise ResponseFormatError(f"expected an id, but got {text!r}")
+        raise ResponseFormatError(f"expected an id, received {text!r}")
     return quote(text, safe="", errors="surrogatepass")
+
+
+def _refuse_page(response: requests.Response) -> None:
+    content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if content_type == "text/html":
+        page = read_prefix(response)
+        raise ResponseFormatError(
+            f"expected a stream, received a page: {truncate(page)}", body=page.decode("utf-8", "replace")
+        )

@@ -1,20 +1,28 @@
-"""Takes secrets out of texts: hosts may repeat what they were sent, each in a way of its own."""
+"""Remove secrets from texts: servers may repeat what they were sent, in any encoding, and truncated."""
 
 from base64 import b64decode, b64encode
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 import html
 from http.cookiejar import CookieJar
 import json
 from os.path import commonprefix
 import re
-from typing import Any, Iterable, Iterator, List, Mapping, Optional, Set, Tuple
+from typing import Any
 from urllib.parse import quote, quote_plus, unquote
 from urllib.request import getproxies
 
+import requests
+
 from ..options import Options
 
-_PADDING, _WORD = re.compile("=*"), re.compile(r"[^\s'\"]*")
-_SHORTEST = 8  # characters: shorter texts stand in words, too
+MIN_SECRET_LENGTH = 8
+"""In characters. Shorter texts occur in words, too."""
+
+_ELLIPSIS = "…"
+_PADDING = re.compile("=*")
+_REST_OF_WORD = re.compile(r"[^\s'\"]*")
+_SCHEME = re.compile("^(bearer|basic|token) +", re.IGNORECASE)
 
 _PUBLIC_HEADERS = re.compile(
     r"accept.*|cache-control|connection|content-.*|dnt|host|http-referer|origin|pragma|priority|referer|sec-.*|te"
@@ -22,107 +30,170 @@ _PUBLIC_HEADERS = re.compile(
     re.IGNORECASE,
 )
 
+Login = tuple[str, str] | None
+"""A user and a password."""
 
-def collect_secrets(options: Options) -> List[str]:
-    """Return what must not be shown of a call: credentials, cookies, passwords, and headers that may hold one."""
-    proxies = [options.proxy, *getproxies().values()]
-    headers: List[Mapping[str, Any]] = [options.headers]
-    logins = [options.basic_auth]
-    cookies = _cookie_values(options.cookies)
+
+def collect_secrets(options: Options) -> list[str]:
+    """Return all secrets of a call: credentials, cookies, passwords, and headers that may contain one."""
+    secrets = [
+        options.auth,
+        *_cookie_values(options.cookies),
+        *secret_headers(options.headers),
+        *_login_secrets(options.basic_auth),
+    ]
+    for proxy in (options.proxy, *getproxies().values()):
+        secrets += _login_secrets(credentials_in_url(proxy))
     if options.session is not None:
-        proxies += options.session.proxies.values()
-        headers.append(options.session.headers)
-        logins.append(credentials_in_auth(options.session.auth))
-        cookies += _cookie_values(options.session.cookies)
-    logins += [credentials_in_url(proxy) for proxy in proxies]
-    passwords = [text for user, password in filter(None, logins) for text in (password or user, f"{user}:{password}")]
-    sent = [value for one in headers for value in secret_headers(one)]
-    return [text for text in (options.auth, *cookies, *passwords, *sent) if text]
+        secrets += _session_secrets(options.session)
+    return [secret for secret in secrets if secret]
 
 
-def _cookie_values(cookies: "dict[str, str] | CookieJar") -> List[Optional[str]]:
-    return [*cookies.values()] if isinstance(cookies, dict) else [cookie.value for cookie in cookies]
+def _session_secrets(session: requests.Session) -> Iterator[str | None]:
+    yield from _cookie_values(session.cookies)
+    yield from secret_headers(session.headers)
+    yield from _login_secrets(credentials_in_auth(session.auth))
+    for proxy in session.proxies.values():
+        yield from _login_secrets(credentials_in_url(proxy))
 
 
-def encoded_variants(secrets: Iterable[str]) -> List[str]:
-    """All that whole secrets, and the words in them, may look like."""
-    parts = {part for text in secrets for part in (text, *re.split(r"[\s=;]+", text))}
-    return list({form for part in parts for form in _forms(part) if len(form) >= _SHORTEST})
+def _cookie_values(cookies: dict[str, str] | CookieJar) -> list[str | None]:
+    if isinstance(cookies, dict):
+        return [*cookies.values()]
+    return [cookie.value for cookie in cookies]
 
 
-def secret_headers(headers: Mapping[str, Any]) -> List[str]:
-    """The values of all headers but those that are known to hold no secret; of a Basic login, what it says, too."""
+def _login_secrets(login: Login) -> list[str | None]:
+    if login is None:
+        return []
+    user, password = login
+    return [password or user, f"{user}:{password}"]  # services take a key as the user, without a password
+
+
+def secret_headers(headers: Mapping[str, Any]) -> list[str]:
+    """Return the values of all headers that are not known to be public, without a scheme such as Bearer, and the
+    credentials in those with the scheme Basic."""
     values = [
         value.decode("latin-1") if isinstance(value, bytes) else str(value)
         for name, value in headers.items()
         if value and not _PUBLIC_HEADERS.fullmatch(name)
     ]
-    logins = [re.sub("^(bearer|basic|token) +", "", value, flags=re.IGNORECASE) for value in values]
-    return logins + [part for value in values for part in _of_basic(value)]
+    secrets = [_SCHEME.sub("", value) for value in values]
+    for value in values:
+        secrets += _decode_basic_auth(value)
+    return secrets
 
 
-def credentials_in_url(url: Optional[str]) -> Optional[Tuple[str, str]]:
-    """The user and password in a URL."""
+def _decode_basic_auth(value: str) -> list[str]:
+    """Return the login and the password in a header ``Basic …`` (RFC 7617)."""
+    scheme, _, encoded = value.partition(" ")
+    if scheme.lower() == "basic":
+        with suppress(ValueError):
+            login = b64decode(encoded).decode("latin-1")
+            _, _, password = login.partition(":")
+            return [login, password]
+    return []
+
+
+def credentials_in_url(url: str | None) -> Login:
+    """Return the user and password in a URL, whose scheme may be missing."""
     login, at, _ = re.sub(r"^\w+://", "", url or "").rpartition("@")
     user, _, password = login.partition(":")
     return (unquote(user), unquote(password)) if at else None
 
 
-def credentials_in_auth(auth: Any) -> Optional[Tuple[str, str]]:
-    """The login in a session's `auth`, as far as that is known."""
-    both = auth if isinstance(auth, tuple) else (getattr(auth, "username", ""), getattr(auth, "password", ""))
-    return (str(both[0]), str(both[1])) if any(both) else None
+def credentials_in_auth(auth: Any) -> Login:
+    """Return the user and password in the `auth` of a session, if it is a pair or has such attributes."""
+    if isinstance(auth, tuple):
+        user, password = auth[:2]
+    else:
+        user, password = getattr(auth, "username", ""), getattr(auth, "password", "")
+    return (str(user), str(password)) if user or password else None
 
 
-def _of_basic(value: str) -> List[str]:
-    scheme, _, encoded = value.partition(" ")
-    if scheme.lower() == "basic":
-        with suppress(ValueError):
-            login = b64decode(encoded).decode("latin-1")
-            return [login, login.partition(":")[2]]
-    return []
+def redact(value: Any, variants: list[str]) -> Any:
+    """Return a text or bytes with an ellipsis for each secret, also for truncated ones. Return other values unchanged.
 
-
-def redact(value: Any, forms: List[str]) -> Any:
-    """A text, or bytes, without the secrets, also those that are cut; anything else as it is."""
+    Args:
+        variants: of the secrets, from `encoded_variants`.
+    """
     if isinstance(value, bytes):
-        return redact(value.decode("latin-1"), forms).encode("latin-1", "replace")
-    return _hidden(value, forms) if isinstance(value, str) and forms else value
+        return redact(value.decode("latin-1"), variants).encode("latin-1", "replace")
+    if isinstance(value, str) and variants:
+        return _redact_text(value, variants)
+    return value
 
 
-def _hidden(text: str, forms: List[str]) -> str:
-    beginnings = re.compile("|".join({re.escape(form[:_SHORTEST]) for form in forms}))
-    shown, at = [], 0
-    found = beginnings.search(text)
-    while found:
-        start = found.start()
-        shown.append(text[at:start])
-        # The text follows one of them the longest. Where that is not whole, the rest of the word is left out, too.
-        came = max((commonprefix([form, text[start : start + len(form)]]) for form in forms), key=len)
-        rest = (_PADDING if came in forms else _WORD).match(text, start + len(came))
-        at = rest.end() if rest else start + len(came)
-        found = beginnings.search(text, at)
-    return "…".join([*shown, text[at:]])
+def _redact_text(text: str, variants: list[str]) -> str:
+    prefixes = re.compile("|".join({re.escape(variant[:MIN_SECRET_LENGTH]) for variant in variants}))
+    public_parts = []
+    position = 0
+    while match := prefixes.search(text, position):
+        public_parts.append(text[position : match.start()])
+        position = _find_secret_end(text, match.start(), variants)
+    return _ELLIPSIS.join([*public_parts, text[position:]])
 
 
-def _forms(secret: str) -> Set[str]:
-    """How a host may write a secret, and how it reads when its encoding is mistaken."""
-    as_utf8, as_latin = secret.encode("utf-8", "surrogatepass"), secret.encode("latin-1", "replace")
-    texts = {secret, as_utf8.decode("latin-1"), as_latin.decode("utf-8", "replace")}
-    for data in (as_utf8, as_latin):
-        base64 = b64encode(data).decode().rstrip("=")
-        percent = quote(data, safe="")
-        texts |= {base64, base64.replace("+", "-").replace("/", "_")}
-        texts |= {percent, quote(data), quote_plus(data), re.sub("%..", lambda one: one.group().lower(), percent)}
-    texts |= {html.escape(text) for text in texts}
-    for _ in range(2):  # errors are handed on in errors
-        texts |= {escaped for text in texts for escaped in _in_json(text)}
-    # In an excerpt, quotes and backslashes are escaped once more; it depends on all of it which quotes are.
-    return texts | {shown for text in texts for shown in (repr(text)[1:-1], repr(f'"{text}')[2:-1])}
+def _find_secret_end(text: str, start: int, variants: list[str]) -> int:
+    """Return where the secret ends that starts in a text: the longest match, with its base64 padding.
+
+    If it is truncated or changed, the rest of the word may be part of it.
+    """
+    matches = [commonprefix([variant, text[start : start + len(variant)]]) for variant in variants]
+    longest = max(matches, key=len)
+    end = start + len(longest)
+    rest = (_PADDING if longest in variants else _REST_OF_WORD).match(text, end)
+    return rest.end() if rest else end
 
 
-def _in_json(text: str) -> Iterator[str]:
-    for ascii_only in (True, False):
-        written = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
-        yield written
-        yield written.replace("/", "\\/")
+def encoded_variants(secrets: Iterable[str]) -> list[str]:
+    """Return all spellings of secrets, and of the words in them, that are long enough to be recognised."""
+    variants: set[str] = set()
+    for secret in secrets:
+        for part in {secret, *re.split(r"[\s=;]+", secret)}:
+            variants |= _encode(part)
+    return [variant for variant in variants if len(variant) >= MIN_SECRET_LENGTH]
+
+
+def _encode(secret: str) -> set[str]:
+    """Return how a server may write a secret, and how that reads if it is decoded with the wrong charset.
+
+    The steps build on each other, because servers do: a URL is put into HTML, and HTML into JSON.
+    """
+    in_utf8 = secret.encode("utf-8", "surrogatepass")
+    in_latin1 = secret.encode("latin-1", "replace")
+    spellings = {secret, in_utf8.decode("latin-1"), in_latin1.decode("utf-8", "replace")}
+    for data in (in_utf8, in_latin1):
+        spellings.update(_encode_base64(data))
+        spellings.update(_encode_percent(data))
+    spellings |= {html.escape(spelling) for spelling in spellings}
+    for _ in range(2):  # gateways put the JSON of an error into a JSON error
+        spellings |= {escaped for spelling in spellings for escaped in _encode_json(spelling)}
+    return spellings | {shown for spelling in spellings for shown in _encode_repr(spelling)}
+
+
+def _encode_base64(data: bytes) -> list[str]:
+    standard = b64encode(data).decode().rstrip("=")
+    return [standard, standard.replace("+", "-").replace("/", "_")]
+
+
+def _encode_percent(data: bytes) -> list[str]:
+    strict = quote(data, safe="")
+    lower_case = re.sub("%..", _to_lower_case, strict)
+    return [strict, lower_case, quote(data), quote_plus(data)]
+
+
+def _to_lower_case(match: re.Match[str]) -> str:
+    return match.group().lower()
+
+
+def _encode_json(text: str) -> Iterator[str]:
+    for ensure_ascii in (True, False):
+        encoded = json.dumps(text, ensure_ascii=ensure_ascii)[1:-1]
+        yield encoded
+        yield encoded.replace("/", "\\/")  # as PHP writes it
+
+
+def _encode_repr(text: str) -> list[str]:
+    """Return the text as in an excerpt, which is a `repr`: its quotes depend on what surrounds the text."""
+    return [repr(text)[1:-1], repr(f'"{text}')[2:-1]]

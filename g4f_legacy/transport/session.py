@@ -1,39 +1,43 @@
-"""The session of one completion: its connections are shared with all others, its cookies and headers with none."""
+"""The `requests.Session` of one completion: connections are shared by all completions, cookies and headers by none."""
 
 import atexit
+from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 import ipaddress
 import os
-from typing import Any, Callable, List
+from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 
 from .._version import __version__
-from .connection import POOLS, ConnectionStack
+from .connection import ConnectionStack
+from .urllib3_internals import install_pools
 
 POOL_SIZE = 64
-"""Connections to one host that are kept for the next completion, process-wide."""
+"""The most idle connections to one server, for the whole process."""
 
 
 class _Adapter(HTTPAdapter):
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         super().init_poolmanager(*arguments, **options)
-        self.poolmanager.pool_classes_by_scheme = POOLS
+        install_pools(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **options)
+        is_socks = proxy.lower().startswith("socks")
+        if not is_socks:  # urllib3.contrib.socks connects in pool classes of its own
+            install_pools(manager)
+        return manager
 
     def build_response(self, request: requests.PreparedRequest, raw: Any) -> requests.Response:
         try:
             return super().build_response(request, raw)
-        except Exception:  # requests 2.32 on a charset without a value
+        except Exception:
+            # Some versions of requests fail at "Content-Type: text/html; charset", and would leave the socket open.
             raw.close()
             raise
-
-    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **options)
-        if not proxy.lower().startswith("socks"):  # PySocks connects in classes of its own
-            manager.pool_classes_by_scheme = POOLS
-        return manager
 
 
 @lru_cache(maxsize=None)
@@ -42,17 +46,17 @@ def _shared_adapter() -> HTTPAdapter:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_shared_adapter.cache_clear)
+    os.register_at_fork(after_in_child=_shared_adapter.cache_clear)  # two processes cannot use one connection
 
 
 @atexit.register
-def _close() -> None:
+def _close_connections() -> None:
     ConnectionStack.closing = True
     _shared_adapter().close()
 
 
 def new_session() -> requests.Session:
-    """A session that needs no closing: what it opens belongs to the process."""
+    """Return a session that need not be closed: its connections belong to the process."""
     session = requests.Session()
     session.headers["User-Agent"] = f"g4f-legacy/{__version__}"
     session.mount("https://", _shared_adapter())
@@ -60,19 +64,23 @@ def new_session() -> requests.Session:
     return session
 
 
-def get_response_hooks(session: requests.Session) -> List[Callable[..., Any]]:
-    """What the session does with each answer: requests takes one function, or a list of them."""
+def get_response_hooks(session: requests.Session) -> list[Callable[..., Any]]:
+    """Return the response hooks of a session, which may be one function or a list."""
     hooks: Any = session.hooks.get("response") or []
     return [hooks] if callable(hooks) else list(hooks)
 
 
 def keep_authorization(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """An `auth` that leaves the login as it is: without one, requests puts netrc's in its place."""
+    """Return the request as it is. This is an `auth` for requests.
+
+    Without an `auth`, requests replaces the header Authorization with the credentials of the netrc file:
+    https://github.com/psf/requests/blob/v2.32.3/src/requests/sessions.py (`prepare_request`)
+    """
     return request
 
 
 def is_loopback(hostname: str) -> bool:
-    """Whether a host is this machine: the environment's proxies are not meant for it."""
+    """Return whether a host name is this machine's, which the proxies of the environment cannot reach."""
     if hostname == "localhost" or hostname.endswith(".localhost"):
         return True
     with suppress(ValueError):

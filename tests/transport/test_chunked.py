@@ -1,4 +1,4 @@
-from typing import Iterable, List, Tuple
+from collections.abc import Iterable
 
 from hypothesis import given, settings
 from hypothesis import strategies as some
@@ -8,25 +8,25 @@ from g4f_legacy.errors import StreamInterruptedError
 from g4f_legacy.transport.chunked import MAX_LINE_LENGTH, decode_chunked
 
 
-def read(pieces: Iterable[bytes]) -> Tuple[bytes, object]:
-    """The data, and what ended it: whether that was all, or an error's message."""
-    came: List[bytes] = []
-    chunks = decode_chunked(iter(pieces))
+def decode(blocks: Iterable[bytes]) -> tuple[bytes, object]:
+    """Return the data, and how it ended: with the returned value, or with the message of the error."""
+    received: list[bytes] = []
+    decoded = decode_chunked(iter(blocks))
     while True:
         try:
-            came.append(next(chunks))
+            received.append(next(decoded))
         except StopIteration as end:
-            return b"".join(came), end.value
+            return b"".join(received), end.value
         except StreamInterruptedError as error:
-            return b"".join(came), error.args[0]
+            return b"".join(received), error.args[0]
 
 
-CUT = "the answer broke off: its last chunk did not come"
-NONE = "the answer broke off: what should be the size of a chunk is none"
+TRUNCATED = "the response was truncated: the last chunk was not received"
+INVALID = "invalid chunk size"
 
 
 @pytest.mark.parametrize(
-    "wire, data, end",
+    "body, data, end",
     [
         (b"0\r\n\r\n", b"", True),
         (b"3\r\nabc\r\n0\r\n\r\n", b"abc", True),
@@ -35,47 +35,49 @@ NONE = "the answer broke off: what should be the size of a chunk is none"
         (b"3\r\nabc\r\n0\r\nX: y\r\nZ: a\r\n\r\n", b"abc", True),
         (b"3\r\nabc\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n", b"abc", False),
         (b"3\r\nabc\r\n0\r\nX: y\r\n", b"abc", False),
-        (b"3\r\nabc\r\n0", b"abc", CUT),
-        (b"3\r\nabc\r\n", b"abc", CUT),
-        (b"3\r\nab", b"ab", CUT),
-        (b"", b"", CUT),
-        (b"3\r\nabc\r\nxyz\r\n", b"abc", NONE),
-        (b"3\r\nabc\r\n-1\r\na", b"abc", NONE),
-        (b"3\r\nabc\r\n\r\n", b"abc", NONE),
-        (b"3\r\nabc\r\n" + b"0" * (MAX_LINE_LENGTH + 1), b"abc", NONE),
+        (b"3\r\nabc\r\n0", b"abc", TRUNCATED),
+        (b"3\r\nabc\r\n", b"abc", TRUNCATED),
+        (b"3\r\nab", b"ab", TRUNCATED),
+        (b"", b"", TRUNCATED),
+        (b"3\r\nabc\r\nxyz\r\n", b"abc", INVALID),
+        (b"3\r\nabc\r\n-1\r\na", b"abc", INVALID),
+        (b"3\r\nabc\r\n\r\n", b"abc", INVALID),
+        (b"3\r\nabc\r\n" + b"0" * (MAX_LINE_LENGTH + 1), b"abc", INVALID),
         (b"3\r\nabc\r\n0\r\n" + b"x" * (MAX_LINE_LENGTH + 1), b"abc", False),
     ],
 )
-def test_what_is_in_chunks(wire: bytes, data: bytes, end: object) -> None:
-    assert read([wire]) == (data, end)
-    cuts = [[part for part in (wire[:place], wire[place:]) if part] for place in (1, 2, 3, 5, len(wire) - 1)]
-    for pieces in (*cuts, [wire[place : place + 1] for place in range(len(wire))]):
-        came, ended = read(pieces)
-        assert came == data
-        assert ended == end or b"HTTP" in wire  # what is behind the body may come later
+def test_bodies(body: bytes, data: bytes, end: object) -> None:
+    assert decode([body]) == (data, end)
+    in_two_blocks = [[body[:place], body[place:]] for place in (1, 2, 3, 5, len(body) - 1)]
+    in_single_bytes = [body[place : place + 1] for place in range(len(body))]
+    for blocks in (*in_two_blocks, in_single_bytes):
+        received, actual_end = decode(filter(None, blocks))
+        assert received == data
+        assert actual_end == end or b"HTTP" in body  # what follows the body may be received later
 
 
 @settings(derandomize=True, deadline=None, database=None, max_examples=300)
 @given(some.lists(some.binary(min_size=1, max_size=40)), some.lists(some.integers(0, 400)))
-def test_however_they_are_cut(chunks: List[bytes], cuts: List[int]) -> None:
-    wire = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
-    places = [0, *sorted(min(cut, len(wire)) for cut in cuts), len(wire)]
-    assert read(wire[begin:end] for begin, end in zip(places, places[1:]) if begin < end) == (b"".join(chunks), True)
+def test_all_boundaries_of_blocks(chunks: list[bytes], boundaries: list[int]) -> None:
+    body = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
+    places = [0, *sorted(min(place, len(body)) for place in boundaries), len(body)]
+    blocks = [body[start:end] for start, end in zip(places, places[1:]) if start < end]
+    assert decode(blocks) == (b"".join(chunks), True)
 
 
-def test_data_is_given_before_the_rest_is_asked_for() -> None:
-    came: List[bytes] = []
+def test_data_is_yielded_before_the_next_block_is_read() -> None:
+    received: list[bytes] = []
 
-    def pieces() -> Iterable[bytes]:
-        for piece, whole in (
+    def blocks() -> Iterable[bytes]:
+        for block, data_before in (
             (b"5\r\nab", b""),
             (b"c", b"ab"),
             (b"de\r\n2\r\nfg\r\n0\r\n", b"abc"),
             (b"\r\n", b"abcdefg"),
         ):
-            assert b"".join(came) == whole
-            yield piece
+            assert b"".join(received) == data_before
+            yield block
 
-    for data in decode_chunked(iter(pieces())):
-        came.append(data)
-    assert b"".join(came) == b"abcdefg"
+    for data in decode_chunked(iter(blocks())):
+        received.append(data)
+    assert b"".join(received) == b"abcdefg"

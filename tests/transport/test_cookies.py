@@ -15,10 +15,11 @@ from g4f_legacy.transport.cookies import Cookies
         ("https://a.host", "a.host", False, False),
     ],
 )
-def test_secure_is_taken_off_only_for_the_host_over_plain_http(
+def test_secure_cookies_are_sent_over_plain_http_to_their_own_server_only(
     base_url: str, domain: str, secure: bool, sent_as_secure: bool
 ) -> None:
     session = RequestsCookieJar()
     session.set("a", "b", domain=domain, secure=secure)
-    [sent], [kept] = Cookies(base_url, session, {}).outgoing(), session
-    assert (sent.secure, kept.secure) == (sent_as_secure, secure)
+    [outgoing] = Cookies(base_url, session, {}).outgoing()
+    [original] = session
+    assert (outgoing.secure, original.secure) == (sent_as_secure, secure)

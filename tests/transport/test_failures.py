@@ -1,4 +1,4 @@
-from typing import Any, List, Optional
+from typing import Any
 
 import pytest
 import requests
@@ -8,7 +8,7 @@ from g4f_legacy.transport.failures import get_redirect_url, is_transient, origin
 
 
 @pytest.mark.parametrize(
-    "one, other, is_same",
+    "url, other_url, is_same",
     [
         ("http://a.host", "http://a.host:80/x?y", True),
         ("https://a.host", "https://a.host:443/", True),
@@ -20,12 +20,12 @@ from g4f_legacy.transport.failures import get_redirect_url, is_transient, origin
         ("http://a.host", "http://b.a.host", False),
     ],
 )
-def test_origin(one: str, other: str, is_same: bool) -> None:
-    assert (origin(one) == origin(other)) is is_same
+def test_origin(url: str, other_url: str, is_same: bool) -> None:
+    assert (origin(url) == origin(other_url)) is is_same
 
 
 @pytest.mark.parametrize(
-    "status, location, target",
+    "status, location, url",
     [
         (302, "/y?z", "http://a.host/y?z"),
         (307, "y", "http://a.host/x/y"),
@@ -38,12 +38,12 @@ def test_origin(one: str, other: str, is_same: bool) -> None:
         (200, "/y", None),
     ],
 )
-def test_redirect_target(status: int, location: Optional[str], target: Optional[str]) -> None:
+def test_get_redirect_url(status: int, location: str | None, url: str | None) -> None:
     response = requests.Response()
     response.status_code, response.url = status, "http://a.host/x/"
     if location is not None:
         response.headers["Location"] = location
-    assert get_redirect_url(response) == target
+    assert get_redirect_url(response) == url
 
 
 @pytest.mark.parametrize(
@@ -58,28 +58,28 @@ def test_redirect_target(status: int, location: Optional[str], target: Optional[
         (None, False),
     ],
 )
-def test_is_passing(cause: Any, expected: bool) -> None:
-    error = RequestFailedError("no answer")
+def test_is_transient(cause: Any, expected: bool) -> None:
+    error = RequestFailedError("no response")
     error.__cause__ = cause
     assert is_transient(error) is expected
 
 
 @pytest.mark.parametrize(
-    "said, secrets, shown",
+    "message, secrets, redacted",
     [
         ("Bad key s3cr3t-key: no", ["s3cr3t-key"], "Bad key …: no"),
         ("s3cr3t-key, again s3cr3t-key", ["s3cr3t-key"], "…, again …"),
-        ("a s3cr3t-ke", ["s3cr3t-key"], "a …"),  # cut
+        ("a s3cr3t-ke", ["s3cr3t-key"], "a …"),  # truncated
         ("{'key': 's3cr3t-k'}", ["s3cr3t-key"], "{'key': '…'}"),
         ("s3cr3t-KEY no", ["s3cr3t-key"], "s3cr3t-KEY no"),
         ("one+two+three, four four", ["one+two+three", "four four"], "…, …"),
         ("12345678", ["12345678"], "…"),
-        ("1234567", ["1234567"], "1234567"),  # words hold texts as short as that
+        ("1234567", ["1234567"], "1234567"),  # too short: it would occur in words
         ("no", ["no", ""], "no"),
     ],
 )
-def test_secrets_are_hidden_also_in_the_causes(said: str, secrets: List[str], shown: str) -> None:
-    errors = [RequestFailedError(said), GenerationError(said), ValueError("the last")]
+def test_redact_error_and_its_causes(message: str, secrets: list[str], redacted: str) -> None:
+    errors = [RequestFailedError(message), GenerationError(message), ValueError("root cause")]
     errors[0].__cause__, errors[1].__cause__ = errors[1:]
     redact_error(errors[0], secrets)  # type: ignore[arg-type]
-    assert [error.args for error in errors] == [(shown,), (shown,), ("the last",)]
+    assert [error.args for error in errors] == [(redacted,), (redacted,), ("root cause",)]

@@ -2,7 +2,7 @@ from base64 import b64encode
 import json
 import time
 from types import SimpleNamespace
-from typing import Any, Dict, List
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -27,7 +27,7 @@ from g4f_legacy.transport.redaction import (
         ({"Authorization": "Basic x"}, ["x"]),
     ],
 )
-def test_secret_headers(headers: Dict[str, Any], secrets: List[str]) -> None:
+def test_secret_headers(headers: dict[str, Any], secrets: list[str]) -> None:
     assert secret_headers(headers) == secrets
 
 
@@ -41,7 +41,7 @@ def test_secret_headers(headers: Dict[str, Any], secrets: List[str]) -> None:
         (None, None),
     ],
 )
-def test_login_in_a_url(url: Any, login: Any) -> None:
+def test_credentials_in_url(url: Any, login: Any) -> None:
     assert credentials_in_url(url) == login
 
 
@@ -55,7 +55,7 @@ def test_login_in_a_url(url: Any, login: Any) -> None:
         (None, None),
     ],
 )
-def test_login_of_a_session(auth: Any, login: Any) -> None:
+def test_credentials_in_auth(auth: Any, login: Any) -> None:
     assert credentials_in_auth(auth) == login
 
 
@@ -74,20 +74,21 @@ PASSWORD = "pässwörter"
         "пароль-и-всё",
     ],
 )
-def test_letters_of_any_encoding(text: str) -> None:
+def test_encodings_of_other_letters(text: str) -> None:
     assert redact(f"not {text}, no", encoded_variants([PASSWORD, "пароль-и-всё"])) == "not …, no"
 
 
 QUOTED = "p\"ä's\\wörter"
-IN_JSON = [json.dumps(QUOTED, ensure_ascii=is_ascii)[1:-1] for is_ascii in (True, False)]
+IN_JSON = [json.dumps(QUOTED, ensure_ascii=ensure_ascii)[1:-1] for ensure_ascii in (True, False)]
+IN_REPR = [repr(text)[1:-1] for text in (QUOTED, *IN_JSON, "p's\\wörter")]
 
 
-@pytest.mark.parametrize("text", [QUOTED, *IN_JSON, *(repr(one)[1:-1] for one in [QUOTED, *IN_JSON, "p's\\wörter"])])
+@pytest.mark.parametrize("text", [QUOTED, *IN_JSON, *IN_REPR])
 def test_quotes_and_backslashes(text: str) -> None:
     assert redact(f"not {text}, no", encoded_variants([QUOTED, "p's\\wörter"])) == "not …, no"
 
 
-def test_a_flood_of_beginnings_is_no_work_for_ages() -> None:
-    began = time.process_time()
+def test_many_truncated_secrets_are_redacted_in_linear_time() -> None:
+    started = time.process_time()
     assert redact("a-secret " * 200_000, encoded_variants(["a-secret-key"])) == "… " * 200_000
-    assert time.process_time() - began < 20  # it is linear, and takes about 1; copying the text at each took 74
+    assert time.process_time() - started < 20  # about 1; it was 74 when the text was copied at each secret

@@ -10,9 +10,10 @@ from g4f_legacy.transport.session import is_loopback, new_session
 
 
 def test_sessions_share_connections_only() -> None:
-    one, two = new_session(), new_session()
-    assert one.get_adapter("http://") is two.get_adapter("https://")
-    assert one.headers is not two.headers and one.cookies is not two.cookies
+    session, other_session = new_session(), new_session()
+    assert session.get_adapter("http://") is other_session.get_adapter("https://")
+    assert session.headers is not other_session.headers
+    assert session.cookies is not other_session.cookies
 
 
 @pytest.mark.parametrize(
@@ -29,24 +30,27 @@ def test_sessions_share_connections_only() -> None:
         ("127.0.0.1.example.org", False),
     ],
 )
-def test_what_is_loopback(hostname: str, expected: bool) -> None:
+def test_is_loopback(hostname: str, expected: bool) -> None:
     assert is_loopback(hostname) is expected
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
-def test_a_fork_gets_connections_of_its_own(play: Any) -> None:
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_process_opens_its_own_connections(play: Any) -> None:
     replay = play([exchange("GET", "/x", 200, ("{}",), content_length="?")] * 4)
     script = """
 import os, sys
 from g4f_legacy.transport.client import ServerClient
 from g4f_legacy.Provider import H2o
-ask = lambda: ServerClient(H2o.__name__, {"base_url": sys.argv[1]}).get("/x", dict)
-ask()
+
+def send():
+    ServerClient(H2o.__name__, {"base_url": sys.argv[1]}).get("/x", dict)
+
+send()
 child = os.fork()
-ask()
+send()
 if child:
     assert os.waitpid(child, 0)[1] == 0
-    ask()
+    send()
 """
     subprocess.run([sys.executable, "-W", "error", "-c", script, replay.url], check=True, timeout=30)
     assert len(replay.sent) == 4

@@ -1,0 +1,108 @@
+"""All use of undocumented parts of `http.client`, and of the file objects that it reads from.
+
+Used are `HTTPResponse.fp` (a `BufferedReader` over a `socket.SocketIO`, with the socket as its `_sock`), `begin`,
+`headers`, `msg` and `will_close`, and `HTTPConnection.response_class` and `sock`
+(https://github.com/python/cpython/blob/3.13/Lib/http/client.py). They are needed because `http.client` knows no
+deadlines, and hides the bytes of a chunked body behind one chunk at a time.
+
+Without them, bodies are read with `urllib3.HTTPResponse.read1`, which gives the same texts and errors, one chunk at a
+time. (`stream` would wait for a full buffer.) Deadlines are checked between reads only, and not in the headers; a
+completion cannot be interrupted from another thread while it waits for the server; and connections are closed after an
+end-of-stream marker, unless the body has ended with it.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from http.client import HTTPConnection, HTTPException, HTTPResponse, RemoteDisconnected
+from io import BufferedReader
+import socket
+from typing import Any
+
+from ..concurrency.worker import interruptible
+from .connection import DeadlineReader
+
+
+class StrictResponse(HTTPResponse):
+    """A response whose headers have to be complete, unambiguous, and received before a deadline."""
+
+    def __init__(self, connection: socket.socket, *arguments: Any, **options: Any) -> None:
+        super().__init__(connection, *arguments, **options)
+        self._reader: DeadlineReader | None = None
+        if not _has_known_file(self):
+            return
+        self._reader = DeadlineReader(self.fp.detach(), connection)  # nothing is in its buffer yet
+        self.fp = BufferedReader(self._reader)
+        read_timeout = connection.gettimeout()
+        if read_timeout is not None:
+            self._reader.set_deadline(read_timeout)
+
+    def begin(self) -> None:
+        """Read the status line and the headers.
+
+        Raises:
+            RemoteDisconnected: the connection was closed before the end of the headers, which `http.client` takes for
+                the end (`_read_headers`).
+            HTTPException: there are different lengths. urllib3 refuses them as well, but leaves the socket open.
+        """
+        super().begin()
+        self._skip_interim_responses()
+        if self._reader is not None:
+            if self._reader.at_eof:
+                raise RemoteDisconnected("the headers are incomplete")
+            self._reader.clear_deadline()
+        lengths = (self.msg.get("Content-Length") or "").split(",")
+        if len({length.strip() for length in lengths}) > 1:
+            raise HTTPException("the headers contain different lengths")
+        if self.status == 101:
+            self.will_close = True  # what follows is not HTTP (RFC 9110, section 15.2.2), nor the next response
+        self._discard_parser_defects()
+
+    def _skip_interim_responses(self) -> None:
+        # `http.client` skips 100 only. https://www.rfc-editor.org/rfc/rfc9110#section-15.2: "A client MUST be able to
+        # parse one or more 1xx responses received prior to a final response".
+        while 101 < self.status < 200:
+            self.headers = self.msg = None  # type: ignore[assignment]
+            super().begin()
+
+    def _discard_parser_defects(self) -> None:
+        # urllib3 logs the headers that could not be parsed (`assert_header_parsing`), and they may contain a secret:
+        # https://github.com/urllib3/urllib3/blob/2.2.0/src/urllib3/util/response.py
+        self.msg.set_payload("")
+        self.msg.defects.clear()
+
+
+class InterruptibleConnection(HTTPConnection):
+    """A connection that `StreamWorker.stop` can interrupt while it waits for the headers."""
+
+    response_class = StrictResponse
+
+    def getresponse(self) -> Any:
+        with interruptible(getattr(self, "sock", None)):
+            return super().getresponse()
+
+
+def get_deadline_reader(response: HTTPResponse | None) -> DeadlineReader | None:
+    """Return what a body is read with, and put it in place unless it is; None at the end of the body.
+
+    A connection forgets its socket as soon as it knows that the body ends with it; the reader keeps it.
+    """
+    if response is None or not _has_known_file(response):
+        return None
+    raw = response.fp.raw
+    if isinstance(raw, DeadlineReader):
+        return raw
+    connection = getattr(raw, "_sock", None)
+    if connection is None:
+        return None
+    reader = DeadlineReader(response.fp, connection)
+    response.fp = BufferedReader(reader)
+    return reader
+
+
+def get_chunked_reader(response: HTTPResponse, size: int) -> Callable[[], bytes]:
+    """Return a function that reads the available bytes of a chunked body, at most `size`, with their chunk headers."""
+    return partial(response.fp.read1, size)
+
+
+def _has_known_file(response: HTTPResponse) -> bool:
+    return isinstance(getattr(response, "fp", None), BufferedReader)

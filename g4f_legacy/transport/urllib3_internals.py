@@ -1,0 +1,49 @@
+"""All use of undocumented parts of urllib3.
+
+Used are `PoolManager.pool_classes_by_scheme`, `HTTPConnectionPool.ConnectionCls` and `QueueCls`, to put connections of
+our own into the pools (https://github.com/urllib3/urllib3/blob/2.2.0/src/urllib3/connectionpool.py), and
+`HTTPResponse._original_response`, to read the socket of a response with a deadline
+(https://github.com/urllib3/urllib3/blob/2.2.0/src/urllib3/response.py).
+
+Without them, connections come from urllib3's own pools, and bodies are read with `urllib3.HTTPResponse.read1`: the
+module `http_client_internals` tells what is lost then.
+"""
+
+from http.client import HTTPResponse
+from typing import Any
+
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from .connection import ConnectionStack
+from .http_client_internals import InterruptibleConnection
+
+
+class _Connection(InterruptibleConnection, HTTPConnection):
+    pass
+
+
+class _SecureConnection(InterruptibleConnection, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+    QueueCls: Any = ConnectionStack
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+    QueueCls: Any = ConnectionStack
+
+
+def install_pools(manager: PoolManager) -> None:
+    """Let the pools of a manager consist of our connections, unless it does not know the attribute."""
+    if hasattr(manager, "pool_classes_by_scheme"):
+        manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+
+
+def get_http_client_response(raw: Any) -> HTTPResponse | None:
+    """Return the `http.client.HTTPResponse` that a `urllib3.HTTPResponse` reads from, if it has one."""
+    response = getattr(raw, "_original_response", None)
+    return response if isinstance(response, HTTPResponse) else None
