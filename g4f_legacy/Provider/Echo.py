@@ -1,4 +1,4 @@
-"""Says the last user message back, word by word; needs no host and no network."""
+"""Repeats the last user message, word by word; needs no server and no network."""
 
 import re
 from typing import Iterator
@@ -15,10 +15,10 @@ working = True
 
 
 def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> Iterator[str]:
-    said = [message.content for message in check_messages(messages) if message.role.strip().lower() == "user"]
-    if not said or not said[-1]:
-        raise ValueError("messages has no user message with a text to say back")
-    yield from re.findall(r"\s*\S+|\s+", said[-1]) if stream else [said[-1]]
+    user_texts = [message.content for message in check_messages(messages) if message.role.strip().lower() == "user"]
+    if not user_texts or not user_texts[-1]:
+        raise ValueError("messages has no user message with a text to repeat")
+    yield from re.findall(r"\s*\S+|\s+", user_texts[-1]) if stream else [user_texts[-1]]
 
 
 params = format_params(__name__, _create_completion)

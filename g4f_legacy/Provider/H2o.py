@@ -1,15 +1,15 @@
-"""H2o's hosted chat of 2023 (gone): chat-ui v0.3 to v0.6 in front of TGI, as anyone can run it.
+"""H2o's hosted chat of 2023 (gone): chat-ui v0.3 to v0.6 in front of text-generation-inference, as anyone can run it.
 
 A cookie, the terms, a conversation, the streamed answer, and the conversation deleted. Its oddity: at the length limit
-no special token comes; the last ordinary one carries `generated_text` instead.
+no special token ends the stream; the last ordinary one carries `generated_text` instead.
 """
 
-from typing import Any, Dict, Iterator
+from typing import Any, Iterator
 from uuid import uuid4
 
 from ..errors import Hint, RequestFailedError, ResponseFormatError
 from ..params import format_params
-from ..parsing.event_stream import EventStream, iter_json_events, join_tokens
+from ..parsing.event_stream import join_tokens
 from ..parsing.payload import extract_message, get_field, summarize
 from ..prompt import format_prompt
 from ..protocols.chat_ui import hint_if, is_modern_server, open_conversation, page_url
@@ -37,35 +37,51 @@ _PARAMETERS = {
 
 
 def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> Iterator[str]:
-    tokens = _converse(model, messages, kwargs)
+    tokens = _stream_tokens(model, messages, kwargs)
     yield from tokens if stream else [join_tokens(tokens)]
 
 
-def _converse(model: str, messages: list, kwargs: Dict[str, Any]) -> Iterator[str]:
-    with ServerClient(__name__, kwargs) as host, hint_if(is_modern_server, Hint.USE_HUGGINGCHAT):
-        host.set_auth()
-        model_id, prompt, parameters = host.model_id(model), format_prompt(messages), host.parameters
-        options = {
-            "id": parameters.pop("id", None) or str(uuid4()),
-            "response_id": parameters.pop("response_id", None) or str(uuid4()),
-            "is_retry": False,
-            "use_cache": False,
-            "web_search_id": "",
-        }
-        body = {"inputs": prompt, "parameters": {**_PARAMETERS, **parameters}, "stream": True, "options": options}
-        returning = host.has_session_cookie
-        if not returning:
-            _accept_terms(host, model_id)
-        again = (lambda: _accept_terms(host, model_id)) if returning else None
-        with open_conversation(host, {"model": model_id}, again) as (path, made):
-            if "conversation" in made:
+def _stream_tokens(model: str, messages: list, kwargs: dict[str, Any]) -> Iterator[str]:
+    with ServerClient(__name__, kwargs) as server, hint_if(is_modern_server, Hint.USE_HUGGINGCHAT):
+        server.set_auth()
+        model_id = server.model_id(model)
+        body = _create_body(format_prompt(messages), server.parameters)
+        with open_conversation(
+            server,
+            {"model": model_id},
+            lambda: _accept_terms(server, model_id),
+            terms_first=not server.has_session_cookie,
+        ) as conversation:
+            if "conversation" in conversation.payload:
                 raise ResponseFormatError("the conversation is a tree of messages", hint=Hint.USE_HUGGINGCHAT)
-            with host.stream(path, json=body) as pieces:
-                yield from _tokens(EventStream(iter_json_events(pieces), pieces.mark_progress))
+            yield from _read_answer(server, conversation.path, body)
 
 
-def _accept_terms(host: ServerClient, model_id: str) -> None:
-    host.visit("/")  # sets the session cookie
+def _create_body(prompt: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    options = {
+        "id": parameters.pop("id", None) or str(uuid4()),
+        "response_id": parameters.pop("response_id", None) or str(uuid4()),
+        "is_retry": False,
+        "use_cache": False,
+        "web_search_id": "",
+    }
+    return {"inputs": prompt, "parameters": {**_PARAMETERS, **parameters}, "stream": True, "options": options}
+
+
+def _read_answer(server: ServerClient, path: str, body: dict[str, Any]) -> Iterator[str]:
+    with server.stream(path, json=body) as stream:
+        for event in stream.json_events():
+            text = get_field(event, str, "token", "text")
+            is_special = bool(event["token"].get("special"))
+            stream.mark_complete(is_special)  # only as long as no ordinary token follows
+            if not is_special:
+                yield text
+            if event.get("generated_text") is not None:
+                return
+
+
+def _accept_terms(server: ServerClient, model_id: str) -> None:
+    server.get_page("/")  # sets the session cookie
     form = {
         "ethicsModalAccepted": "true",
         "shareConversationsWithModelAuthors": "true",
@@ -73,8 +89,8 @@ def _accept_terms(host: ServerClient, model_id: str) -> None:
         "activeModel": model_id,
         "searchEnabled": "true",
     }
-    # The redirect that this answers leads to the whole page again, for nothing.
-    result = host.post("/settings", data=form, headers={"Referer": page_url(host)}, follow_redirects=False)
+    # Following the redirect would fetch the page once more, for nothing.
+    result = server.post("/settings", data=form, headers={"Referer": page_url(server)}, follow_redirects=False)
     if result.get("type") in ("error", "failure"):
         status = result.get("status")
         raise RequestFailedError(
@@ -82,16 +98,6 @@ def _accept_terms(host: ServerClient, model_id: str) -> None:
             status=status if isinstance(status, int) else 200,
             detail=extract_message(result),
         )
-
-
-def _tokens(answer: EventStream) -> Iterator[str]:
-    for event in answer:
-        text = get_field(event, str, "token", "text")
-        answer.is_whole = bool(event["token"].get("special"))
-        if not answer.is_whole:
-            yield text
-        if event.get("generated_text") is not None:
-            return
 
 
 params = format_params(__name__, _create_completion)

@@ -1,19 +1,20 @@
 """Any OpenAI-compatible server: OpenAI itself, vLLM, llama.cpp, Ollama, TGI, LM Studio, OpenRouter, and so on.
 
-Their oddity: they agree on how to answer, and each has a way of its own to fail.
+Their oddity: they agree on how to answer, and each has its own way to fail.
 """
 
+import logging
 import os
-from typing import Any, Callable, Dict, Iterator, List
+from typing import Any, Callable, Iterator
 from urllib.parse import urlsplit
 
 from ..errors import GenerationError, ProviderError, RequestFailedError
 from ..params import format_params
-from ..parsing.event_stream import EventStream, iter_json_events, join_tokens, raise_reported_error
+from ..parsing.event_stream import EventStream, SinglePayload, join_tokens, raise_reported_error
 from ..parsing.payload import get_field, get_objects, get_optional
 from ..prompt import name_roles
 from ..protocols.default_model import get_default_model
-from ..transport.client import ServerClient, log
+from ..transport.client import ServerClient
 
 url = "https://api.openai.com/v1"
 model = ["gpt-3.5-turbo", "gpt-4"]
@@ -26,94 +27,94 @@ _NEEDS_AUTH_EVERYWHERE = False
 _URL_VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_BASE")
 _AUTH_VARIABLES = ("OPENAI_API_KEY",)
 _ROLES = {role: role for role in ("system", "developer", "user", "assistant")}
-_NO_TEXT = ("content_filter", "tool_calls", "function_call")
+_log = logging.getLogger(__name__)
 
 
 def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> Iterator[str]:
-    tokens = _converse(model, messages, stream, kwargs)
+    tokens = _stream_tokens(model, messages, stream, kwargs)
     yield from tokens if stream else [join_tokens(tokens)]
 
 
-def _converse(model: str, messages: list, stream: bool, kwargs: Dict[str, Any]) -> Iterator[str]:
-    with _open(kwargs) as host:
-        written = [message._asdict() for message in name_roles(messages, _ROLES)]
-        name = model or os.environ.get("OPENAI_MODEL") or get_default_model(host, lambda: _listed(host))
-        body = {"model": name, "messages": written, "stream": stream, **host.parameters}
-        yield from _below_v1_too(host, lambda: _ask(host, body))
+def _stream_tokens(model: str, messages: list, stream: bool, kwargs: dict[str, Any]) -> Iterator[str]:
+    with _open_client(kwargs) as server:
+        named = [message._asdict() for message in name_roles(messages, _ROLES)]
+        model = model or os.environ.get("OPENAI_MODEL") or get_default_model(server, lambda: _list_ids(server))
+        body = {"model": model, "messages": named, "stream": stream, **server.parameters}
+        yield from _or_below_v1(server, lambda: _ask(server, body))
 
 
-def _open(kwargs: Dict[str, Any]) -> ServerClient:
-    host = ServerClient(__name__, kwargs, page="(/chat)?/completions|/models")
-    host.set_auth_header("Authorization", "Bearer ")
-    return host
+def _open_client(kwargs: dict[str, Any]) -> ServerClient:
+    server = ServerClient(__name__, kwargs, page_path="(/chat)?/completions|/models")
+    server.set_auth_header("Authorization", "Bearer ")
+    return server
 
 
-def _ask(host: ServerClient, body: Dict[str, Any]) -> Iterator[str]:
+def _ask(server: ServerClient, body: dict[str, Any]) -> Iterator[str]:
     if body["stream"]:
-        with host.stream("/chat/completions", json=body) as pieces:
-            yield from _tokens(host, EventStream(iter_json_events(pieces), pieces.mark_progress))
+        with server.stream("/chat/completions", json=body) as stream:
+            yield from _read_tokens(server, stream)
     else:
-        yield from _tokens(host, EventStream([host.post("/chat/completions", json=body)]))
+        yield from _read_tokens(server, SinglePayload(server.post("/chat/completions", json=body)))
 
 
-def _tokens(host: ServerClient, answer: EventStream) -> Iterator[str]:
-    came, reason = False, None
-    for event in answer:
-        choice = next(
-            (choice for choice in get_objects(event, "choices") if not get_optional(choice, int, "index")), {}
-        )
-        said = get_optional(choice, dict, "delta") or get_optional(choice, dict, "message")
-        text = get_optional(said, str, "content")
-        if isinstance(reasoning := said.get("reasoning_content") or said.get("reasoning"), str):
-            log.debug("OpenAI: reasoning: %s", reasoning)
+def _read_tokens(server: ServerClient, stream: EventStream) -> Iterator[str]:
+    has_text, reason = False, None
+    for event in stream.json_events():
+        choices = get_objects(event, "choices")
+        choice = next((choice for choice in choices if not get_optional(choice, int, "index")), {})
+        message = get_optional(choice, dict, "delta") or get_optional(choice, dict, "message")
+        text = get_optional(message, str, "content")
+        if isinstance(reasoning := message.get("reasoning_content") or message.get("reasoning"), str):
+            _log.debug("OpenAI: reasoning: %s", reasoning)
         if text:
-            came = True
+            has_text = True
             yield text
         reason = choice.get("finish_reason") or reason
-        answer.is_whole = bool(reason or choice.get("message"))
-        if reason == "error" or reason in _NO_TEXT and not came:
-            raise GenerationError(f"the host ended the answer: {reason}")
-    if not came:
-        log.warning("OpenAI: the answer is whole, but without a text (finish_reason: %s)", host.said(reason))
+        stream.mark_complete(bool(reason or choice.get("message")))
+        if reason == "error" or (reason in ("content_filter", "tool_calls", "function_call") and not has_text):
+            raise GenerationError(f"the server ended the completion: {reason}")
+    if not has_text:
+        _log.warning("OpenAI: the completion has no text (finish_reason: %s)", server.redact(reason))
 
 
-def _below_v1_too(host: ServerClient, ask: Callable[[], Iterator[str]]) -> Iterator[str]:
-    """Asks where the address says; where the host has nothing there, below /v1, which people leave out."""
-    came = False
+def _or_below_v1(server: ServerClient, ask: Callable[[], Iterator[str]]) -> Iterator[str]:
+    """Yield from `ask`, and again below /v1, which people leave out, where the server has nothing at its address."""
+    is_first = True
     try:
-        for token in ask():
-            came = True
-            yield token
+        for item in ask():
+            is_first = False
+            yield item
         return
     except ProviderError as error:
-        is_no_path = error.status in (404, 405) or "Unexpected endpoint" in error.detail  # LM Studio, with a 200
-        if came or "/v1" in urlsplit(host.base_url).path or not is_no_path:
+        is_lm_studio = "Unexpected endpoint" in error.detail + error.body  # it has no 404, but a 200 with these words
+        is_wrong_path = error.status in (404, 405) or is_lm_studio
+        if not (is_first and is_wrong_path) or "/v1" in urlsplit(server.base_url).path:
             raise
-        first = error
-    given, host.base_url = host.base_url, f"{host.base_url}/v1"
-    log.info("OpenAI: nothing is there; trying %s", host.base_url)
-    try:
-        yield from ask()
-    except RequestFailedError as error:
-        if error.status == 404 and error.detail != first.detail:
-            error.add_context(f"without /v1: {first.args[0]}")
-        host.base_url = given
-        raise
+        failure, message = (error.status, error.detail), error.args[0]
+    with server.extend_base_url("/v1"):
+        _log.info("OpenAI: nothing is there; trying %s", server.base_url)
+        try:
+            yield from ask()
+        except RequestFailedError as error:
+            if error.status == 404 and (error.status, error.detail) != failure:
+                error.add_context(f"without /v1: {message}")
+            raise
 
 
-def _listed(host: ServerClient) -> List[str]:
+def _list_ids(server: ServerClient) -> list[str]:
     def ask() -> Iterator[str]:
-        answer = host.get("/models", dict)
-        raise_reported_error(answer)
-        yield from (get_field(one, str, "id") for one in get_objects(answer, "data"))
+        payload = server.get("/models", dict)
+        raise_reported_error(payload)
+        yield from (get_field(listed, str, "id") for listed in get_objects(payload, "data"))
 
+    # The first is asked when no model is named, and OpenAI's own list is in no useful order.
     preferred = os.environ.get("OPENAI_MODEL")
-    return sorted(_below_v1_too(host, ask), key=lambda name: (name != preferred, name not in models))
+    return sorted(_or_below_v1(server, ask), key=lambda name: (name != preferred, name not in models))
 
 
-def _list_models(**kwargs) -> List[str]:
-    with _open(kwargs) as host:
-        return _listed(host)
+def _list_models(**kwargs) -> list[str]:
+    with _open_client(kwargs) as server:
+        return _list_ids(server)
 
 
 params = format_params(__name__, _create_completion)

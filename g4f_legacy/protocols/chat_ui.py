@@ -1,24 +1,177 @@
-"""What the generations of chat-ui share: conversations, and how to tell a host of one from a host of another.
+"""What the generations of chat-ui share: conversations, and how to tell a server of one generation from another's.
 
-H2o speaks the first one (v0.3 to v0.6), HuggingChat the later ones (v0.7 on).
+H2o speaks the first generation (v0.3 to v0.6), HuggingChat the later ones (v0.7 and later).
 """
 
-from contextlib import contextmanager, suppress
 import re
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
 
 import requests
 
-from ..errors import Hint, ProviderError, RequestFailedError, ResponseFormatError, StreamInterruptedError
-from ..parsing.event_stream import iter_json_lines, raise_reported_error
+from ..errors import (
+    Hint,
+    ProviderError,
+    RequestFailedError,
+    ResponseFormatError,
+    StreamInterruptedError,
+)
+from ..parsing.event_stream import raise_reported_error
 from ..parsing.payload import get_field, get_objects, get_optional, parse_json, remaining_text
 from ..transport.client import ServerClient, quote_segment
 from ..transport.failures import RETRIED_STATUSES
 
 
+class Conversation(NamedTuple):
+    """A conversation on the server: its path, and the payload that the server described it with."""
+
+    path: str
+    payload: dict[str, Any]
+
+
+@contextmanager
+def open_conversation(
+    server: ServerClient, body: dict[str, Any], accept_terms: Callable[[], Any], *, terms_first: bool = False
+) -> Iterator[Conversation]:
+    """Create a conversation, and delete it however the block ends; leaving early stops the generation first.
+
+    Args:
+        body: ``model`` and, since v0.7, ``preprompt``.
+        accept_terms: accepts the server's terms. It is called when the server requires that, with status 405.
+        terms_first: whether to call it before the conversation is created instead.
+
+    Raises:
+        RequestFailedError: the server refuses.
+        ResponseFormatError: the server describes no conversation.
+    """
+    if terms_first:
+        accept_terms()
+    try:
+        payload = _create_conversation(server, body)
+    except RequestFailedError as error:
+        if error.status != 405 or terms_first:
+            raise
+        accept_terms()
+        payload = _create_conversation(server, body)
+    path = f"/conversation/{quote_segment(get_field(payload, str, 'conversationId'))}"
+    with server.deleted_on_exit(path, stop_path=f"{path}/stop-generating"):
+        yield Conversation(path, payload)
+
+
+def _create_conversation(server: ServerClient, body: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return server.post("/conversation", json=body)
+    except RequestFailedError as error:
+        if error.status in (400, 500):
+            error.hint, error.model = Hint.CHECK_MODEL, body["model"]
+        raise
+
+
+class Parent(NamedTuple):
+    """The message that the first prompt of a conversation answers to.
+
+    Attributes:
+        message_id: empty for v0.7, which has no such message.
+        may_take_json: whether the server may be older than v0.9.2, which prompts are sent to as JSON, not multipart.
+    """
+
+    message_id: str
+    may_take_json: bool
+
+
+def find_parent(server: ServerClient, conversation: Conversation) -> Parent:
+    """Find the parent of the first prompt, which each version of chat-ui keeps in another place.
+
+    Raises:
+        RequestFailedError: the server does not answer, requires credentials, or is overloaded.
+    """
+    for find, may_take_json in (
+        (_parent_in_conversation, False),
+        (_parent_since_v0_9_5, False),
+        (_parent_since_v0_9_6, False),
+        (_parent_since_v0_8, True),
+    ):
+        try:
+            message_id = find(server, conversation)
+        except ResponseFormatError:
+            continue
+        except RequestFailedError as error:
+            if error.status in (None, 401, 403, *RETRIED_STATUSES):
+                raise
+            continue
+        if message_id:
+            return Parent(message_id, may_take_json)
+    return Parent("", may_take_json=True)
+
+
+def _parent_in_conversation(server: ServerClient, conversation: Conversation) -> str:
+    description = parse_json(get_field(conversation.payload, str, "conversation"), dict)
+    return get_field(description, str, "json", "rootMessageId")
+
+
+def _parent_since_v0_9_5(server: ServerClient, conversation: Conversation) -> str:
+    payload = server.get(f"/api{conversation.path}", dict)
+    return get_field(next(iter(get_objects(payload, "messages")), {}), str, "id")
+
+
+def _parent_since_v0_9_6(server: ServerClient, conversation: Conversation) -> str:
+    conversation_id = conversation.path.rpartition("/")[2]
+    payload = server.get(f"/api/v2/conversations/{conversation_id}", dict)
+    return get_field(payload, str, "json", "rootMessageId")
+
+
+def _parent_since_v0_8(server: ServerClient, conversation: Conversation) -> str:
+    """Read the page's data: each node is a flat list, in which numbers refer to other items of the list."""
+    page = server.get(f"{conversation.path}/__data.json", dict)
+    for node in get_optional(page, list, "nodes"):
+        with suppress(LookupError, TypeError):
+            data = node["data"]
+            message = data[data[data[0]["messages"]][0]]
+            return get_field({"id": data[message["id"]]}, str, "id")
+    raise ResponseFormatError("the page has no messages")
+
+
+def page_url(server: ServerClient) -> str:
+    """Return the URL of the server's page as browsers write it, in ASCII and without a default port. chat-ui compares
+    Referer and Origin with it."""
+    url = str(requests.Request("GET", f"{server.base_url}/").prepare().url)
+    return re.sub(r"^(http://[^/]*):80/|^(https://[^/]*):443/", r"\1\2/", url)
+
+
+def is_keep_alive(line: dict[str, Any]) -> bool:
+    """Return whether a line of the stream only says that the server is still there."""
+    return (line.get("type"), line.get("status")) == ("status", "keepAlive")
+
+
+def raise_line_error(line: dict[str, Any]) -> None:
+    """Do what `raise_reported_error` does, except for lines with a type: an ``error`` there is a tool's."""
+    if "type" not in line:
+        raise_reported_error(line)
+
+
+def missing_text(final_text: str, tokens: list[str], tokens_before_tool: int) -> str:
+    """Return the part of the final text that the tokens lack.
+
+    Args:
+        final_text: the text that ends the stream. Where tools ran, it may hold only what followed the last one.
+        tokens: those received.
+        tokens_before_tool: how many of them preceded the last tool.
+    """
+    starts = [0]
+    if 0 < tokens_before_tool < len(tokens):
+        starts.append(tokens_before_tool)
+    for start in starts:
+        with suppress(StreamInterruptedError):
+            return remaining_text(final_text, "".join(tokens[start:]))
+    if "".join(tokens).rstrip().endswith(final_text.strip()):
+        return ""
+    return f"\n\n{final_text}"
+
+
 @contextmanager
 def hint_if(is_sign: Callable[[ProviderError], bool], hint: Hint) -> Iterator[None]:
-    """Give errors in the block a hint when they are the sign of a server of another generation."""
+    """Give errors of the block a hint where they are the sign of a server of another generation."""
     try:
         yield
     except (RequestFailedError, ResponseFormatError) as error:
@@ -28,22 +181,12 @@ def hint_if(is_sign: Callable[[ProviderError], bool], hint: Hint) -> Iterator[No
 
 
 def is_legacy_server(error: ProviderError) -> bool:
-    """Whether an error shows that the server speaks the protocol of v0.3 to v0.6."""
+    """Return whether an error shows that the server speaks the protocol of v0.3 to v0.6."""
     return error.body.startswith("data:") or "welcome modal" in error.detail
 
 
-def refuses_json_settings(error: ProviderError) -> bool:
-    """Whether a server does not take its settings as JSON: it takes a form, as those before v0.7 do."""
-    return error.status == 415 or is_internal_error(error) or isinstance(error, ResponseFormatError)
-
-
-def is_internal_error(error: ProviderError) -> bool:
-    """Whether a server failed the way SvelteKit does when it cannot make sense of a request."""
-    return error.status == 500 and "Internal Error" in error.detail
-
-
 def is_modern_server(error: ProviderError) -> bool:
-    """Whether an error shows that the server speaks the protocol of v0.7 or later."""
+    """Return whether an error shows that the server speaks the protocol of v0.7 or later."""
     if isinstance(error, ResponseFormatError):
         return error.body.startswith('{"type":')
     if error.status == 500:
@@ -51,120 +194,11 @@ def is_modern_server(error: ProviderError) -> bool:
     return "need to have an origin" in error.detail
 
 
-@contextmanager
-def open_conversation(
-    host: ServerClient, begun: Dict[str, Any], accept_terms: Optional[Callable[[], None]]
-) -> Iterator[Tuple[str, Dict[str, Any]]]:
-    """Begins a conversation, and deletes it however the block is left; leaving early stops the generation first.
-
-    Args:
-        begun: what to begin it with: ``model`` and, since v0.7, ``preprompt``.
-        accept_terms: is called when the host wants its terms accepted, which it says with 405.
-
-    Yields:
-        The conversation's path, and what the host says of it.
-
-    Raises:
-        RequestFailedError, ResponseFormatError: there is none.
-    """
-    try:
-        made = _begin(host, begun)
-    except RequestFailedError as error:
-        if error.status != 405 or accept_terms is None:
-            raise
-        accept_terms()
-        made = _begin(host, begun)
-    path = f"/conversation/{quote_segment(get_field(made, str, 'conversationId'))}"
-    with host.deleted_on_exit(path, stop=f"{path}/stop-generating"):
-        yield path, made
+def refuses_json_settings(error: ProviderError) -> bool:
+    """Return whether a server does not take its settings as JSON, but as a form, as those before v0.7 do."""
+    return error.status == 415 or is_internal_error(error) or isinstance(error, ResponseFormatError)
 
 
-def _begin(host: ServerClient, begun: Dict[str, Any]) -> Dict[str, Any]:
-    try:
-        return host.post("/conversation", json=begun)
-    except RequestFailedError as error:
-        if error.status in (400, 500):
-            error.hint, error.model = Hint.CHECK_MODEL, begun["model"]
-        raise
-
-
-def find_parent_id(host: ServerClient, path: str, made: Dict[str, Any]) -> Tuple[str, bool]:
-    """Finds the message that the first question answers to.
-
-    Args:
-        path, made: as `conversation` gives them.
-
-    Returns:
-        The message's id, empty for v0.7, which has none; and whether the host may be older than v0.9.2, which took to
-        multipart.
-
-    Raises:
-        RequestFailedError: the host does not answer, wants a login, or is too busy.
-    """
-    name = path.rpartition("/")[2]
-    ways: List[Callable[[], str]] = [
-        lambda: get_field(parse_json(get_field(made, str, "conversation"), dict), str, "json", "rootMessageId"),
-        lambda: _first_in_list(host.get(f"/api/conversation/{name}", dict)),  # v0.9.5
-        lambda: get_field(host.get(f"/api/v2/conversations/{name}", dict), str, "json", "rootMessageId"),  # v0.9.6
-        lambda: _first_in_page(host.get(f"{path}/__data.json", dict)),  # v0.8
-    ]
-    for way in ways:
-        try:
-            message_id = way()
-        except ResponseFormatError:
-            continue
-        except RequestFailedError as error:
-            if error.status in (None, 401, 403, *RETRIED_STATUSES):
-                raise
-            continue
-        if message_id:
-            return message_id, way is ways[-1]
-    return "", True
-
-
-def iter_answer_lines(pieces: Iterable[bytes]) -> Iterator[Dict[str, Any]]:
-    """The lines of an answer, but for those that only say that the host is still there."""
-    for line in iter_json_lines(pieces):
-        if (line.get("type"), line.get("status")) != ("status", "keepAlive"):
-            yield line
-
-
-def raise_line_error(line: Dict[str, Any]) -> None:
-    """As `check_error`, for the lines of an answer: what a tool reports is no error of the answer's."""
-    if "type" not in line:
-        raise_reported_error(line)
-
-
-def page_url(host: ServerClient) -> str:
-    """The address of a host's page as browsers write it, in ASCII and without a scheme's own port: the host compares
-    Referer and Origin with that."""
-    url = str(requests.Request("GET", f"{host.base_url}/").prepare().url)
-    return re.sub(r"^(http://[^/]*):80/|^(https://[^/]*):443/", r"\1\2/", url)
-
-
-def missing_text(whole: str, came: List[str], since_tool: int) -> str:
-    """What of an answer's whole text has not come.
-
-    Args:
-        whole: the text that ends the stream. Where tools ran, it may have only what was said after them.
-        came: the tokens.
-        since_tool: how many of them came before the last tool ran.
-    """
-    for before in sorted({0, since_tool} - {len(came)} or {0}):
-        with suppress(StreamInterruptedError):
-            return remaining_text(whole, "".join(came[before:]))
-    return "" if "".join(came).rstrip().endswith(whole.strip()) else f"\n\n{whole}"
-
-
-def _first_in_list(listed: Dict[str, Any]) -> str:
-    return get_field(next(iter(get_objects(listed, "messages")), {}), str, "id")
-
-
-def _first_in_page(page: Dict[str, Any]) -> str:
-    """The id of the first message in a page's data: a list, where each number is the place of a value."""
-    for node in get_optional(page, list, "nodes"):
-        with suppress(LookupError, TypeError):
-            data = node["data"]
-            message = data[data[data[0]["messages"]][0]]
-            return get_field({"id": data[message["id"]]}, str, "id")
-    raise ResponseFormatError("the page has no messages")
+def is_internal_error(error: ProviderError) -> bool:
+    """Return whether a server failed as SvelteKit does on a request that it cannot handle."""
+    return error.status == 500 and "Internal Error" in error.detail

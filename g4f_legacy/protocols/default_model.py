@@ -1,41 +1,44 @@
-"""Which model an empty name means where people run their own hosts: the first that the host lists."""
+"""The model that an empty name means where people run their own servers: the first that the server lists."""
 
-from collections import defaultdict
+import logging
 import os
+from collections import defaultdict
+from collections.abc import Callable
 from threading import Lock
-from typing import Callable, DefaultDict, Dict, List
 
 from ..errors import RequestFailedError, ResponseFormatError
-from ..transport.client import ServerClient, log
+from ..transport.client import ServerClient
 
-_first: Dict[str, str] = {}  # by the host's address
-_asking: DefaultDict[str, Lock] = defaultdict(Lock)
+log = logging.getLogger(__name__)
+
+_default_models: dict[str, str] = {}  # by base URL
+_locks: defaultdict[str, Lock] = defaultdict(Lock)  # by base URL; held while the server is asked
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_asking.clear)  # the threads that hold them are the parent's
+    os.register_at_fork(after_in_child=_locks.clear)  # a thread of the parent may hold one
 
 
-def get_default_model(host: ServerClient, ask: Callable[[], List[str]]) -> str:
-    """The first model that a host lists; the provider's own first where the host has no list at all (404).
+def get_default_model(server: ServerClient, list_models: Callable[[], list[str]]) -> str:
+    """Return the first model that a server lists, or the provider's own first where the server has no list (404).
 
     Args:
-        ask: for the list; it is called once a process and host.
+        list_models: asks the server; it is called once for each process and server.
 
     Raises:
-        RequestFailedError: the host does not answer.
-        ResponseFormatError: the list is empty, or none.
+        RequestFailedError: the server does not answer.
+        ResponseFormatError: the list is empty, or is not a list.
     """
-    address = host.base_url
-    with _asking[address]:
-        if address in _first:
-            return _first[address]
+    base_url = server.base_url
+    with _locks[base_url]:
+        if base_url in _default_models:
+            return _default_models[base_url]
         try:
-            listed = ask()
+            listed = list_models()
         except RequestFailedError as error:
             if error.status != 404:
                 raise
-            return host.model_id("")
+            return server.model_id("")
         if not listed:
-            raise ResponseFormatError("the host lists no models: say which one to ask for")
-        log.info("%s: no model is named; asking for the first of %s", host.name, host.said(listed))
-        _first[address] = listed[0]
+            raise ResponseFormatError("the server lists no models: name the model to ask for")
+        log.info("%s: no model is named; asking for the first of %s", server.name, server.redact(listed))
+        _default_models[base_url] = listed[0]
         return listed[0]

@@ -1,12 +1,12 @@
 import socket
-from typing import Any, List
+from typing import Any
 
 import pytest
 
 from g4f_legacy.Provider import Echo
 
 
-def ask(content: str, stream: bool = True, **kwargs: Any) -> List[str]:
+def ask(content: str, stream: bool = True, **kwargs: Any) -> list[str]:
     return list(Echo._create_completion("echo", [{"role": "user", "content": content}], stream, **kwargs))
 
 
@@ -19,19 +19,19 @@ def ask(content: str, stream: bool = True, **kwargs: Any) -> List[str]:
         ("  ", ["  "]),
     ],
 )
-def test_word_by_word(text: str, tokens: List[str]) -> None:
+def test_each_word_is_a_token(text: str, tokens: list[str]) -> None:
     assert ask(text) == tokens
     assert ask(text, stream=False) == [text]
 
 
-def test_the_last_user_message() -> None:
+def test_the_last_user_message_is_repeated() -> None:
     roles = [("system", "a"), ("User", "b"), ("user ", "c"), ("assistant", "d")]
     messages = [{"role": role, "content": content} for role, content in roles]
     assert list(Echo._create_completion("", messages, True)) == ["c"]
 
 
 @pytest.mark.parametrize("message", [{"role": "user", "content": ""}, {"role": "system", "content": "a"}])
-def test_nothing_to_say(message: Any) -> None:
+def test_nothing_to_repeat(message: Any) -> None:
     with pytest.raises(ValueError, match="no user message with a text"):
         list(Echo._create_completion("", [message], True))
 

@@ -1,9 +1,10 @@
-"""Gemini cannot be run by oneself: the server here behaves as Google's API definition and documentation say."""
+"""Nobody can run a Gemini server: the one here follows Google's API definition and documentation."""
 
 import json
 import logging
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any
 
+from completions import HELLO, ask_google
 import pytest
 from replay import exchange
 
@@ -12,56 +13,49 @@ from g4f_legacy.errors import (
     AuthenticationError,
     AuthenticationRequiredError,
     GenerationError,
-    ProviderError,
     RateLimitError,
     RequestFailedError,
     ResponseFormatError,
     StreamInterruptedError,
 )
 
+NOT_RECORDED = "Gemini cannot be self-hosted: these tests use a server that behaves as Google documents it"
 PATH = "/v1beta/models/gemini-flash-latest:streamGenerateContent?alt=sse"
-HELLO = [{"role": "user", "content": "hello"}]
-NO_END = "the stream ended without an end mark"
+NO_MARKER = "the stream ended without an end-of-stream marker"
+NO_EVENTS = "the server sent no events; it may have failed, or the prompt may be too long"
 KEY = "s3cr3t-key"
 
 
-def ask(url: str, stream: bool = True, **kwargs: Any) -> Tuple[List[str], Optional[ProviderError]]:
-    """The tokens, and the error that ended them."""
-    tokens: List[str] = []
-    kwargs = {"model": "", "messages": HELLO, "auth": KEY, **kwargs}
-    try:
-        for token in Google._create_completion(stream=stream, base_url=url, **kwargs):
-            tokens.append(token)
-    except ProviderError as error:
-        return tokens, error
-    return tokens, None
+def data(payload: Any) -> str:
+    return f"data: {json.dumps(payload)}\r\n\r\n"
 
 
-def event(*parts: Any, reason: Optional[str] = None, **beside: Any) -> str:
-    """One answer of a stream; a part is a text or an object."""
+def event(*parts: Any, reason: str | None = None, **fields: Any) -> str:
+    """Return an event with one candidate.
+
+    Args:
+        parts: those of the candidate; a string is a part with that text.
+        reason: the candidate's finishReason.
+        fields: other fields of the payload.
+    """
     content = {"parts": [{"text": part} if isinstance(part, str) else part for part in parts], "role": "model"}
-    candidate: Dict[str, Any] = {"content": content, "index": 0}
+    candidate: dict[str, Any] = {"content": content, "index": 0}
     if reason:
         candidate["finishReason"] = reason
-    answer = {"candidates": [candidate], "usageMetadata": {"promptTokenCount": 1}, "modelVersion": "x", **beside}
-    return f"data: {json.dumps(answer)}\r\n\r\n"
+    return data({"candidates": [candidate], "usageMetadata": {"promptTokenCount": 1}, "modelVersion": "x", **fields})
 
 
-def data(document: Any) -> str:
-    return f"data: {json.dumps(document)}\r\n\r\n"
+OVERLOADED = {"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}
 
-
-FAILED = {"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}
-
-# What comes after the 200: the chunks, the tokens that come of them, the error's class and message.
-STREAMS: Dict[str, Tuple[List[str], List[str], Any, str]] = {
+# What a server sends after its 200: the chunks, the tokens that they contain, the error's class and message.
+STREAMS: dict[str, tuple[list[str], list[str], Any, str]] = {
     "an ordinary end": ([event("a"), event("b", reason="STOP")], ["a", "b"], None, ""),
     "the length limit": ([event("a"), event("b", reason="MAX_TOKENS")], ["a", "b"], None, ""),
     "several parts": ([event("a", "b"), event("Привет 👋", reason="STOP")], ["a", "b", "Привет 👋"], None, ""),
     "an end without parts": ([event("a"), event(reason="STOP")], ["a"], None, ""),
     "an end without content": ([event("a"), data({"candidates": [{"finishReason": "STOP"}]})], ["a"], None, ""),
     "parts without a text": ([event({"functionCall": {}}, "a", reason="STOP")], ["a"], None, ""),
-    "usage behind the end": ([event("a", reason="STOP"), data({"usageMetadata": {}})], ["a"], None, ""),
+    "usage after the end": ([event("a", reason="STOP"), data({"usageMetadata": {}})], ["a"], None, ""),
     "thoughts": (
         [event({"text": "hm", "thought": True}), event({"text": "so", "thought": True}, "a", reason="STOP")],
         ["a"],
@@ -77,14 +71,14 @@ STREAMS: Dict[str, Tuple[List[str], List[str], Any, str]] = {
         None,
         "",
     ),
-    "no end": ([event("a"), event("b")], ["a", "b"], StreamInterruptedError, NO_END),
-    "only thoughts, no end": ([event({"text": "hm", "thought": True})], [], StreamInterruptedError, NO_END),
-    "nothing": ([], [], StreamInterruptedError, None),
-    "a reason that controls the terminal": (
+    "no finishReason": ([event("a"), event("b")], ["a", "b"], StreamInterruptedError, NO_MARKER),
+    "only thoughts, no finishReason": ([event({"text": "hm", "thought": True})], [], StreamInterruptedError, NO_MARKER),
+    "no events": ([], [], StreamInterruptedError, NO_EVENTS),
+    "a reason with a control character": (
         [event("a", reason="\x1b[2J" + "x" * 5000)],
         ["a"],
         GenerationError,
-        "the host ended the answer: [2J" + "x" * 997,
+        "the server ended the completion: [2J" + "x" * 997,
     ),
     "a blocked prompt": (
         [data({"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {}})],
@@ -92,13 +86,13 @@ STREAMS: Dict[str, Tuple[List[str], List[str], Any, str]] = {
         GenerationError,
         "the prompt was blocked: SAFETY",
     ),
-    "feedback that blocks nothing": ([event("a", reason="STOP", promptFeedback={})], ["a"], None, ""),
+    "feedback that does not block the prompt": ([event("a", reason="STOP", promptFeedback={})], ["a"], None, ""),
     **{
         f"ended: {reason}": (
             [event("a"), event("b", reason=reason)],
             ["a", "b"],
             GenerationError,
-            f"the host ended the answer: {reason}",
+            f"the server ended the completion: {reason}",
         )
         for reason in "SAFETY RECITATION BLOCKLIST PROHIBITED_CONTENT SPII LANGUAGE OTHER SOMETHING_NEW".split()
     },
@@ -106,17 +100,17 @@ STREAMS: Dict[str, Tuple[List[str], List[str], Any, str]] = {
         [data({"candidates": [{"finishReason": "SAFETY", "finishMessage": "too hot"}]})],
         [],
         GenerationError,
-        "the host ended the answer: SAFETY: too hot",
+        "the server ended the completion: SAFETY: too hot",
     ),
-    "an error event": ([event("a"), data(FAILED)], ["a"], GenerationError, "The model is overloaded."),
+    "an error event": ([event("a"), data(OVERLOADED)], ["a"], GenerationError, "The model is overloaded."),
     "an error over several lines": (
-        [event("a"), json.dumps(FAILED, indent=2)],
+        [event("a"), json.dumps(OVERLOADED, indent=2)],
         ["a"],
         GenerationError,
         "The model is overloaded.",
     ),
     "an error in a list over several lines": (
-        [json.dumps([FAILED], indent=2) + "\n"],
+        [json.dumps([OVERLOADED], indent=2) + "\n"],
         [],
         GenerationError,
         "The model is overloaded.",
@@ -131,19 +125,19 @@ STREAMS: Dict[str, Tuple[List[str], List[str], Any, str]] = {
         [event({"text": 5})],
         [],
         ResponseFormatError,
-        "expected a text at 'text', but got '{\"text\": 5}'",
+        "expected a string at 'text', but got '{\"text\": 5}'",
     ),
     "parts of another type": (
         [data({"candidates": [{"content": {"parts": {}}}]})],
         [],
         ResponseFormatError,
-        "expected a JSON list at 'parts', but got '{\"parts\": {}}'",
+        "expected a JSON array at 'parts', but got '{\"parts\": {}}'",
     ),
     "no candidate": (
         [data({"candidates": "a"})],
         [],
         ResponseFormatError,
-        "expected a JSON list at 'candidates', but got '{\"candidates\": \"a\"}'",
+        "expected a JSON array at 'candidates', but got '{\"candidates\": \"a\"}'",
     ),
 }
 
@@ -154,18 +148,18 @@ def test_stream(name: str, play: Any) -> None:
     replay = play(
         [exchange("POST", PATH, 200, tuple(chunks), content_type="text/event-stream", transfer_encoding="chunked")]
     )
-    tokens, error = ask(replay.url)
+    tokens, error = ask_google(replay.url)
     assert tokens == expected
     assert type(error) is (kind or type(None))
     if error:
-        assert error.provider == "Google" and (message is None or error.args == (message,))
+        assert error.provider == "Google" and error.args == (message,)
 
 
 @pytest.mark.parametrize("name", STREAMS)
 def test_stream_byte_by_byte_and_joined(name: str, play: Any) -> None:
     chunks, expected, kind, _ = STREAMS[name]
-    pieces = tuple(bytes([byte]) for byte in "".join(chunks).encode())
-    tokens, error = ask(play([exchange("POST", PATH, 200, pieces)]).url, stream=False)
+    single_bytes = tuple(bytes([byte]) for byte in "".join(chunks).encode())
+    tokens, error = ask_google(play([exchange("POST", PATH, 200, single_bytes)]).url, stream=False)
     assert type(error) is (kind or type(None))
     if error:
         assert tokens == [] and error.partial == "".join(expected)
@@ -173,15 +167,15 @@ def test_stream_byte_by_byte_and_joined(name: str, play: Any) -> None:
         assert tokens == ["".join(expected)]
 
 
-@pytest.mark.parametrize("name", ["an ordinary end", "no end"])
-def test_a_cut(name: str, play: Any) -> None:
+@pytest.mark.parametrize("name", ["an ordinary end", "no finishReason"])
+def test_a_lost_connection(name: str, play: Any) -> None:
     chunks, expected, kind, _ = STREAMS[name]
     replay = play([exchange("POST", PATH, 200, tuple(chunks), "aborted", transfer_encoding="chunked")])
-    tokens, error = ask(replay.url)
+    tokens, error = ask_google(replay.url)
     assert (tokens, type(error)) == (expected, kind or type(None))
 
 
-def test_what_is_sent(play: Any) -> None:
+def test_request(play: Any) -> None:
     messages = [
         {"role": "System", "content": "Be brief."},
         {"role": "user", "content": "one"},
@@ -203,7 +197,7 @@ def test_what_is_sent(play: Any) -> None:
         "thinkingConfig": {"thinkingBudget": 0},
         "safetySettings": [],
     }
-    assert ask(replay.url, messages=messages, **parameters, timeout=5) == (["a"], None)
+    assert ask_google(replay.url, messages=messages, **parameters, timeout=5) == (["a"], None)
     [sent] = replay.sent
     assert sent.json == {
         "contents": [
@@ -247,18 +241,18 @@ def test_only_system_messages() -> None:
 def test_models(suffix: str, model: str, path: str, play: Any) -> None:
     target = f"/v1beta/{path}:streamGenerateContent?alt=sse"
     replay = play([exchange("POST", target, 200, (event("a", reason="STOP"),))])
-    assert ask(replay.url + suffix, model=model) == (["a"], None)
+    assert ask_google(replay.url + suffix, model=model) == (["a"], None)
 
 
 @pytest.mark.parametrize("model", ["models/../../x", "a/./b", "/", "models/"])
-def test_a_model_cannot_leave_the_path(model: str, play: Any) -> None:
+def test_a_model_stays_within_its_path(model: str, play: Any) -> None:
     replay = play([])
-    tokens, error = ask(replay.url, model=model)
+    _, error = ask_google(replay.url, model=model)
     assert type(error) is ResponseFormatError and replay.sent == []
 
 
 @pytest.mark.parametrize(
-    "status, said, kind, message",
+    "status, payload, kind, message",
     [
         (
             400,
@@ -276,25 +270,25 @@ def test_a_model_cannot_leave_the_path(model: str, play: Any) -> None:
     ],
 )
 @pytest.mark.parametrize("in_list", [False, True])
-def test_errors_before_the_answer(
-    in_list: bool, status: int, said: Any, kind: Any, message: str, play: Any, caplog: pytest.LogCaptureFixture
+def test_errors_instead_of_a_completion(
+    in_list: bool, status: int, payload: Any, kind: Any, message: str, play: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    body = json.dumps([{"error": said}] if in_list else {"error": said}, indent=2)
+    body = json.dumps([{"error": payload}] if in_list else {"error": payload}, indent=2)
     replay = play([exchange("POST", PATH, status, (body,), content_length="?")])
     with caplog.at_level(logging.DEBUG, "g4f_legacy"):
-        tokens, error = ask(replay.url, retries=0)
+        tokens, error = ask_google(replay.url, retries=0)
     assert tokens == [] and type(error) is kind and error.status == status
     assert error.args == (f"{status} Said So: {message}",)
     assert KEY not in f"{error!s}{error!r}{caplog.text}"
 
 
-class TestLogin:
-    def test_it_is_needed(self) -> None:
+class TestCredentials:
+    def test_they_are_required(self) -> None:
         with pytest.raises(AuthenticationRequiredError, match="G4F_LEGACY_GOOGLE_AUTH or GEMINI_API_KEY or GOOGLE_API"):
             list(Google._create_completion("", HELLO, True))
 
     @pytest.mark.parametrize("name", ["GOOGLE_API_KEY", "GEMINI_API_KEY", "G4F_LEGACY_GOOGLE_AUTH"])
-    def test_the_environment(self, name: str, responses: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_environment(self, name: str, responses: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         responses.post("https://generativelanguage.googleapis.com" + PATH, event("a", reason="STOP"))
         for weaker in ["GOOGLE_API_KEY", "GEMINI_API_KEY", "G4F_LEGACY_GOOGLE_AUTH"]:
             monkeypatch.setenv(weaker, "weaker")
@@ -305,13 +299,13 @@ class TestLogin:
         assert responses.calls[0].request.headers["x-goog-api-key"] == KEY
 
 
-def test_an_answer_without_a_text_is_said(play: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_completion_without_text_is_logged(play: Any, caplog: pytest.LogCaptureFixture) -> None:
     thought = event({"text": "hm", "thought": True}, reason="MAX_TOKENS")
     with caplog.at_level(logging.DEBUG, "g4f_legacy"):
-        assert ask(play([exchange("POST", PATH, 200, (thought,))]).url) == ([], None)
+        assert ask_google(play([exchange("POST", PATH, 200, (thought,))]).url) == ([], None)
     assert caplog.messages[1:] == [
         "Google: reasoning: hm",
-        "Google: the answer is whole, but without a text (finishReason: MAX_TOKENS)",
+        "Google: the completion has no text (finishReason: MAX_TOKENS)",
     ]
 
 
