@@ -93,12 +93,12 @@ def _configuration(parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def _first_candidate(event: dict[str, Any]) -> dict[str, Any]:
-    for candidate in get_objects(event, "candidates"):
-        if not get_optional(candidate, int, "index"):
-            return candidate
-    if block_reason := get_optional(event, dict, "promptFeedback").get("blockReason"):
+    block_reason = get_optional(event, dict, "promptFeedback").get("blockReason")
+    candidates = get_objects(event, "candidates")
+    first = next((candidate for candidate in candidates if not get_optional(candidate, int, "index")), None)
+    if first is None and block_reason:
         raise GenerationError(f"the prompt was blocked: {summarize(block_reason)}")
-    return {}
+    return first or {}
 
 
 def _read_texts(candidate: dict[str, Any]) -> Iterator[str]:

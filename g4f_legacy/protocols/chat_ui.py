@@ -182,7 +182,9 @@ def hint_if(is_sign: Callable[[ProviderError], bool], hint: Hint) -> Iterator[No
 
 def is_legacy_server(error: ProviderError) -> bool:
     """Return whether an error shows that the server speaks the protocol of v0.3 to v0.6."""
-    return error.body.startswith("data:") or "welcome modal" in error.detail
+    if isinstance(error, ResponseFormatError):
+        return error.body.startswith("data:")
+    return "welcome modal" in error.detail
 
 
 def is_modern_server(error: ProviderError) -> bool:

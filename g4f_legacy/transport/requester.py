@@ -56,7 +56,7 @@ class Requester:
         self.headers: dict[str, str] = {}
         self._provider: Any = provider
         self._options = options
-        self._session = options.session or new_session()
+        self._session = new_session() if options.session is None else options.session
         self.cookies = Cookies(base_url, self._session.cookies, options.cookies)
 
     def send(self, method: str, url: str, *, retries: int | None = None, **request: Any) -> requests.Response:
@@ -150,7 +150,7 @@ class Requester:
             failure = error_from_exception(error, *timeout, waited)
         else:
             failure = error_from_response(response)
-        if not self._provider.working and is_public(self._provider, url):
+        if failure.status is None and not self._provider.working and is_public(self._provider, url):
             failure.hint = Hint.SERVER_GONE
         return self.annotate(failure, url)
 
