@@ -3,26 +3,25 @@
 The names below are imported when they are used: importing the package imports nothing heavy.
 """
 
-from importlib import import_module
+import sys
 
-from . import Provider
-from ._version import __version__
-from .compat.provider_package import install
-
-TYPE_CHECKING = False  # as type checkers know it; importing `typing` would take most of the package's import time
+TYPE_CHECKING = False  # as type checkers know it: importing `typing`, `types` or `importlib` takes longer than the rest
 if TYPE_CHECKING:
+    from types import ModuleType
     from typing import Any
 
-    from . import debug, errors, models, options, registry, server, typing
+    from . import Provider, debug, errors, models, options, registry, server, typing
+    from ._version import __version__, version  # noqa: F401
     from .compat.base_provider import AsyncGeneratorProvider, AsyncProvider, BaseProvider, ProviderUtils
     from .compat.redirects import redirect
     from .compat.retry_provider import RetryProvider
     from .completion import ChatCompletion, Completion, get_model_and_provider
     from .models import Model, ModelUtils
     from .typing import AsyncResult, CreateResult, Messages
+else:
+    ModuleType = type(sys)
 
 # Switches that scripts of 2023 set. Nothing here checks for a newer version.
-version = __version__
 check_version = version_check = False
 logging = False
 
@@ -58,22 +57,35 @@ _MODULES = {
     **dict.fromkeys(["ChatCompletion", "Completion", "get_model_and_provider"], "completion"),
     **dict.fromkeys(["Model", "ModelUtils"], "models"),
     **dict.fromkeys(["AsyncResult", "CreateResult", "Messages"], "typing"),
+    **dict.fromkeys(["__version__", "version"], "_version"),
     "RetryProvider": "compat.retry_provider",
     "redirect": "compat.redirects",
 }
 
-install(Provider)
+
+class _Package(ModuleType):
+    def __setattr__(self, name: str, value: "Any") -> None:
+        if name == "Provider":  # the import system has just imported it, however that came about
+            from .compat.provider_package import install
+
+            install(value)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> "Any":
+    from importlib import import_module
+
     if name in _MODULES:
         return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     if name == "provider":  # the spelling of one README of 2023
-        return Provider
+        name = "Provider"
     if name in __all__:
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> "list[str]":
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "__version__", "version"})

@@ -1,4 +1,4 @@
-"""`ChatCompletion`: chooses a provider, checks the call, and joins or hands on the tokens."""
+"""`ChatCompletion`: resolves the provider, checks the call, and returns the tokens or the complete text."""
 
 from collections.abc import Coroutine, Generator, Mapping, Sequence
 from importlib import import_module
@@ -23,7 +23,12 @@ _g4f = import_module(__name__.partition(".")[0])
 
 # Keyword arguments that scripts of 2023 meant for the old package, not for a server.
 _IGNORED_KWARGS = {
-    *("ignored", "ignore_working", "ignore_stream", "ignore_stream_and_auth", "patch_provider", "active_server"),
+    "active_server",
+    "ignore_stream",
+    "ignore_stream_and_auth",
+    "ignore_working",
+    "ignored",
+    "patch_provider",
 }
 
 
@@ -76,29 +81,31 @@ class ChatCompletion:
         """Complete a conversation.
 
         Args:
-            model: a short name (``"falcon-40b"``), a model id, a `Model`, or a list of them, of which the first counts;
-                an empty one is the provider's first.
+            model: a short name (``"falcon-40b"``), a model id, a `Model`, or a list of these, whose first item is used;
+                if empty, the provider's first model.
             messages: mappings with ``role`` and ``content``.
-            provider: a provider module or its name. Without one: the model's own of 2023 where it can be called, else
-                the redirect target, else one that lists the model. Calls to an unavailable provider go to the target.
+            provider: a provider module or its name. By default the model's provider of 2023 if it is available, else
+                the redirect target, else a provider that lists the model. Calls to an unavailable provider go to the
+                redirect target.
             stream: whether to return the tokens as they arrive.
-            auth: a token or cookie text; True, False and None mean the configured one.
+            auth: a token or cookie text; True, False and None mean the configured credentials.
             kwargs: options (``base_url``, ``cookies``, ``headers``, ``proxy``, ``timeout``, ``retries``, ``verify``,
                 ``session``); anything else is a generation parameter for the server.
 
         Returns:
-            The complete text, or with ``stream=True`` a generator of its tokens, which sends nothing before its first
-            token is asked for.
+            The complete text, or with ``stream=True`` a generator of its tokens. The generator sends nothing before its
+            first token is requested.
 
         Raises:
-            TypeError, ValueError: an argument is wrong.
+            TypeError: an argument has a wrong type.
+            ValueError: an argument has a wrong value.
             ProviderNotFoundError: no provider has that name.
             ProviderNotWorkingError: the provider is unavailable, and there is no redirect target.
-            ModelNotFoundError: no provider is named, and none lists the model.
+            ModelNotFoundError: the call names no provider, and no provider lists the model.
             StreamNotSupportedError: the provider cannot stream.
             AuthenticationRequiredError: credentials are missing.
-            ProviderError: the server failed; with ``stream=True`` at the first token or later, otherwise with the text
-                received so far as ``partial``.
+            ProviderError: the server failed. With ``stream=True`` it is raised by the generator; otherwise its
+                ``partial`` is the text received before the failure.
         """
         tokens = _start(model, messages, provider, stream, auth, kwargs)
         return tokens if stream else join_tokens(tokens)
@@ -112,7 +119,10 @@ class ChatCompletion:
         auth: str | bool | None = None,
         **kwargs: Any,
     ) -> Coroutine[Any, Any, str] | AsyncStream:
-        """Do what `create` does for asynchronous code: return a coroutine, or with ``stream=True`` an `AsyncStream`."""
+        """Complete a conversation asynchronously: a coroutine for the text, or with ``stream=True`` an `AsyncStream`.
+
+        Arguments and errors are those of `create`.
+        """
         completion = AsyncStream(_start(model, messages, provider, stream, auth, kwargs))
         return completion if stream else completion.text()
 
@@ -122,7 +132,7 @@ class Completion:
 
     @staticmethod
     def create(model: Any, prompt: str, provider: Any = None, stream: bool = False, **kwargs: Any) -> str | Tokens:
-        """Do what `ChatCompletion.create` does, for a text instead of messages."""
+        """Complete a prompt. The other arguments, the result and the errors are those of `ChatCompletion.create`."""
         return ChatCompletion.create(model, [{"role": "user", "content": prompt}], provider, stream, **kwargs)
 
 
@@ -131,9 +141,7 @@ def get_model_and_provider(
 ) -> tuple[str, Any]:
     """Return the model and the provider that `ChatCompletion.create` would call.
 
-    Raises:
-        ProviderNotFoundError, ProviderNotWorkingError, ModelNotFoundError, StreamNotSupportedError, TypeError: as
-            `ChatCompletion.create`.
+    It raises the same errors for a wrong model or provider.
     """
     call = _resolve(provider, model, kwargs)
     _check_stream(call.provider, stream)
@@ -154,7 +162,7 @@ def _start(
     if debug.logging or _g4f.logging:
         print(f"Using {_provider_name(module)} provider")
     create = getattr(module, "_create_completion", None) or module.create_completion
-    # Copied because the caller may change the list before the first token is asked for.
+    # Copied because the caller may change the list before the first token is requested.
     tokens: Tokens = create(name, [dict(message) for message in messages], stream, **options)
     return tokens
 
@@ -166,9 +174,9 @@ def _check_stream(provider: Any, stream: bool) -> None:
 
 def _resolve(provider: Any, model: Any, options: dict[str, Any]) -> Call:
     """Decide which provider is called, with which model and options."""
-    if provider:
-        return _resolve_named(provider, model_name(model), options)
     name = model_name(model)
+    if provider:
+        return _resolve_named(provider, name, options)
     known = model if isinstance(model, Model) else find_model(name)
     best = known and known.best_provider
     if isinstance(best, str):
@@ -184,23 +192,24 @@ def _resolve_named(provider: Any, name: str, options: dict[str, Any]) -> Call:
         return route(provider, name, options)
     if hasattr(provider, "create_completion"):  # a class of the script's own
         return Call(provider, name, options)
-    is_class = isinstance(provider, type)
-    given = f"the class {provider.__name__}, which has none" if is_class else type(provider).__name__
+    given = f"the class {provider.__name__}" if isinstance(provider, type) else type(provider).__name__
     raise TypeError(f"provider must be a provider module, its name, or have create_completion, not {given}")
 
 
 def _resolve_by_model(known: Model | None, best: Any, name: str, options: dict[str, Any]) -> Call | None:
-    """Find the model's own provider of 2023, or one that lists the model; None where the call has to be redirected."""
+    """Find the model's provider of 2023, or one that lists the model; None if the call has to be redirected."""
     if best and not is_unavailable(best, options):
         return Call(best, name, options)
     if current_target():
         return None
     for module in registry.all().values():
         lists_model = name in (*module.models, *module.models.values())
-        needs_configuration = module.needs_auth and not is_configured(module)
-        if lists_model and not needs_configuration and not is_unavailable(module, options):
-            # The options of a call that names a model of 2023 are meant for another service.
-            return Call(module, name, forwarded_options(options) if known else options)
+        if not lists_model or is_unavailable(module, options):
+            continue
+        if module.needs_auth and not is_configured(module):
+            continue
+        # The options of a call that names a model of 2023 are meant for another service.
+        return Call(module, name, forwarded_options(options) if known else options)
     return None
 
 

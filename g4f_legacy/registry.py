@@ -4,12 +4,13 @@ No list is kept by hand. A distribution offers a provider by an entry point of t
 name is the provider's and whose value is the module.
 """
 
+import logging
+import pkgutil
 from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-import logging
-import pkgutil
+from types import ModuleType
 from typing import Any
 
 from . import Provider
@@ -36,20 +37,12 @@ def get(name: str) -> Any:
         ImportError: a provider of another distribution cannot be imported.
         TypeError: a provider of another distribution lacks an attribute.
     """
-    path = f"{Provider.__name__}.{name}"
-    if name in _entry_points() and name not in _builtin_names():
-        module = _entry_points()[name].load()
+    if name not in _builtin_names() and name in (offered := _entry_points()):
+        module = offered[name].load()
         check_provider(module)
-        setattr(Provider, name, module)  # as the import system does for built-in providers
-        return module
-    try:
-        module = import_module(path)  # also finds placeholders: see `compat.provider_package`
-    except ModuleNotFoundError as error:
-        if error.name != path:
-            raise
-        raise _not_found(name) from None
-    if not hasattr(module, "_create_completion"):
-        raise _not_found(name)
+    else:
+        module = _import_provider(name)
+    setattr(Provider, name, module)  # as the import system does; this completes it: see `compat.provider_package`
     return module
 
 
@@ -93,6 +86,19 @@ def check_provider(provider: Any) -> None:
     missing = [name for name in _CONTRACT if not hasattr(provider, name)]
     if missing:
         raise TypeError(f"{getattr(provider, '__name__', provider)} is not a provider: it lacks {', '.join(missing)}")
+
+
+def _import_provider(name: str) -> ModuleType:
+    path = f"{Provider.__name__}.{name}"
+    try:
+        module = import_module(path)  # also finds placeholders: see `compat.provider_package`
+    except ModuleNotFoundError as error:
+        if error.name != path:
+            raise
+        raise _not_found(name) from None
+    if not hasattr(module, "_create_completion"):
+        raise _not_found(name)
+    return module
 
 
 def _builtin_names() -> list[str]:

@@ -1,10 +1,10 @@
-"""Runs the command line, inside this process and in one of its own."""
+"""Runs the command line in this process or in another one."""
 
-from contextlib import redirect_stderr, redirect_stdout
 import io
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
 from unittest import mock
 
@@ -20,7 +20,7 @@ def start(*arguments: str, **environment: str) -> "subprocess.Popen[bytes]":
 
 
 def run(*arguments: str, stdin: str = "", **environment: str) -> Any:
-    """The exit code, stdout and stderr of the command line, called inside this process."""
+    """Run the command line in this process, and return its exit code, stdout and stderr."""
     encoding = environment.pop("PYTHONIOENCODING", "utf-8")
     out, err = io.TextIOWrapper(io.BytesIO(), encoding), io.StringIO()
     with mock.patch.dict(os.environ, environment), mock.patch.object(sys, "stdin", io.StringIO(stdin)):
@@ -34,14 +34,14 @@ def run(*arguments: str, stdin: str = "", **environment: str) -> Any:
 
 
 def spawn(*arguments: str) -> Any:
-    """As `run`, in a process of its own."""
-    process = opened(*arguments)
+    """Run the command line in another process, and return its exit code, stdout and stderr."""
+    process = open_process(*arguments)
     out, err = process.communicate(timeout=30)
     return process.returncode, out.decode(), err.decode()
 
 
-def opened(*arguments: str) -> "subprocess.Popen[bytes]":
-    """A process whose stdin has ended."""
+def open_process(*arguments: str) -> "subprocess.Popen[bytes]":
+    """Start the command line in another process, with empty stdin."""
     process = start(*arguments)
     assert process.stdin is not None
     process.stdin.close()

@@ -1,10 +1,11 @@
 import threading
+from collections.abc import Iterator
 from types import ModuleType, SimpleNamespace
-from typing import Any, Iterator, List
+from typing import Any
 
 import pytest
-from replay import load
 import requests
+from replay import load
 
 from g4f_legacy import ChatCompletion, Model, Provider
 from g4f_legacy.errors import (
@@ -19,11 +20,11 @@ HELLO = [{"role": "user", "content": "Hello big world"}]
 
 
 def provider(**attributes: Any) -> Any:
-    """A provider of the caller's own that yields what it was given."""
+    """Return a provider that yields two tokens and records its calls."""
     module: Any = ModuleType("somewhere.Mine")
     module.calls = []
 
-    def _create_completion(model: str, messages: List[Any], stream: bool, **kwargs: Any) -> Iterator[str]:
+    def _create_completion(model: str, messages: list[Any], stream: bool, **kwargs: Any) -> Iterator[str]:
         module.calls.append((model, messages, stream, kwargs))
         yield from ("a", "b")
 
@@ -59,7 +60,7 @@ def test_over_the_network(play: Any) -> None:
     assert text == 'Привет! Hello — 你好 👋, I am a *test* model.\nSecond line: data: {"a":1}.'
 
 
-def test_an_error_keeps_what_had_come(play: Any) -> None:
+def test_an_error_keeps_the_text_received_before_it(play: Any) -> None:
     replay = play(load("h2o/error_event"))
     with pytest.raises(GenerationError) as raised:
         ChatCompletion.create("", HELLO, "H2o", base_url=replay.url)
@@ -70,16 +71,16 @@ class TestProvider:
     def test_by_name(self) -> None:
         assert ChatCompletion.create("", HELLO, "Echo") == "Hello big world"
 
-    def test_of_ones_own(self) -> None:
-        mine = provider()
-        assert ChatCompletion.create("m", HELLO, mine, auth="token", temperature=1) == "ab"
-        assert mine.calls == [("m", HELLO, False, {"auth": "token", "temperature": 1})]
+    def test_a_module_of_the_caller(self) -> None:
+        module = provider()
+        assert ChatCompletion.create("m", HELLO, module, auth="token", temperature=1) == "ab"
+        assert module.calls == [("m", HELLO, False, {"auth": "token", "temperature": 1})]
 
-    def test_the_models_own(self) -> None:
+    def test_the_provider_of_the_model(self) -> None:
         assert ChatCompletion.create(Model("any", "", Provider.Echo), HELLO) == "Hello big world"
         assert ChatCompletion.create(Model("any", best_provider="Echo"), HELLO) == "Hello big world"
 
-    def test_the_one_that_lists_the_model(self, play: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_provider_that_lists_the_model(self, play: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         for model in ("falcon-7b", "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-7b-v3"):
             replay = play(load("h2o/hello"))
             monkeypatch.setenv("G4F_LEGACY_H2O_URL", replay.url)
@@ -87,7 +88,7 @@ class TestProvider:
             assert replay.sent[2].json == {"model": "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-7b-v3"}
         assert ChatCompletion.create("echo", HELLO) == "Hello big world"
 
-    def test_none_lists_the_model(self) -> None:
+    def test_no_provider_lists_the_model(self) -> None:
         with pytest.raises(
             ModelNotFoundError, match="^no provider lists the model 'gpt-5'. Name the provider to ask with provider=."
         ):
@@ -97,10 +98,10 @@ class TestProvider:
         with pytest.raises(ProviderNotFoundError, match="did you mean Echo"):
             ChatCompletion.create("", HELLO, "Ecco")
 
-    def test_it_comes_before_the_models_own(self) -> None:
+    def test_it_has_precedence_over_the_provider_of_the_model(self) -> None:
         assert ChatCompletion.create(Model("any", best_provider="H2o"), HELLO, "Echo") == "Hello big world"
 
-    def test_one_that_lacks_something(self) -> None:
+    def test_an_incomplete_provider(self) -> None:
         with pytest.raises(TypeError, match="is not a provider: it lacks __name__, url, "):
             ChatCompletion.create("", HELLO, SimpleNamespace(_create_completion=print))
 
@@ -116,9 +117,9 @@ class TestModel:
         "model, name", [("m", "m"), (None, ""), ("", ""), (Model("m"), "m"), (SimpleNamespace(name="m"), "m")]
     )
     def test_spellings(self, model: Any, name: str) -> None:
-        mine = provider()
-        ChatCompletion.create(model, HELLO, mine)
-        assert mine.calls[0][0] == name
+        module = provider()
+        ChatCompletion.create(model, HELLO, module)
+        assert module.calls[0][0] == name
 
     def test_something_else(self) -> None:
         with pytest.raises(TypeError, match="^model must be a name or a Model, not int"):
@@ -140,11 +141,11 @@ class TestArgumentsAreCheckedAtTheCall:
             ({"temperature": object()}, TypeError),
         ],
     )
-    def test_before_the_first_token_is_asked_for(self, kwargs: Any, kind: Any) -> None:
+    def test_before_the_first_token_is_requested(self, kwargs: Any, kind: Any) -> None:
         with pytest.raises(kind):
             ChatCompletion.create(**{"model": "", "messages": HELLO, "provider": "H2o", "stream": True, **kwargs})
 
-    def test_a_provider_without_streams_can_still_be_asked(self) -> None:
+    def test_a_provider_that_cannot_stream(self) -> None:
         assert ChatCompletion.create("", HELLO, provider(supports_stream=False)) == "ab"
 
 
@@ -169,14 +170,14 @@ def test_messages_may_be_changed_before_the_first_token() -> None:
 
 def test_many_threads_at_once(play: Any) -> None:
     replays = [play(load("h2o/hello")) for _ in range(20)]
-    answers = []
+    texts = []
 
     def ask(url: str) -> None:
-        answers.append("".join(ChatCompletion.create("", HELLO, "H2o", stream=True, base_url=url)))
+        texts.append("".join(ChatCompletion.create("", HELLO, "H2o", stream=True, base_url=url)))
 
     threads = [threading.Thread(target=ask, args=(replay.url,)) for replay in replays]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(answers) == 20 and len(set(answers)) == 1 and "data: " in answers[0]
+    assert len(texts) == 20 and len(set(texts)) == 1 and "data: " in texts[0]

@@ -1,12 +1,12 @@
 """The contract of providers: checked for each of them, with a proof that each check can fail."""
 
 import ast
-from collections.abc import Callable
 import importlib.util
 import inspect
-from pathlib import Path
 import re
 import socket
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -140,6 +140,11 @@ def check_recordings(provider: ProviderFile) -> None:
         assert re.search(r'^NOT_RECORDED = ".+"$', get_test_file(provider).read_text("utf-8"), re.MULTILINE)
 
 
+def check_readme(provider: ProviderFile) -> None:
+    readme = (TESTS.parent / "README.rst").read_text("utf-8")
+    assert re.search(rf"^{provider.name} +\S", readme, re.MULTILINE), "the table of providers needs a row"
+
+
 def check_wrong_messages(provider: ProviderFile) -> None:
     """Wrong messages raise before anything is sent."""
     url = "http://127.0.0.1:1"
@@ -226,6 +231,10 @@ def test_provider(provider: ProviderFile, check: Callable[[ProviderFile], None])
     check(provider)
 
 
+NEEDS_FILES = {"tests", "recordings", "readme"}
+"""The checks for what a provider needs besides its own file."""
+
+
 def broken(tmp_path: Path, old: str = "", new: str = "") -> ProviderFile:
     assert old in GOOD
     path = tmp_path / "Broken.py"
@@ -233,7 +242,7 @@ def broken(tmp_path: Path, old: str = "", new: str = "") -> ProviderFile:
     return ProviderFile(path, "Broken")
 
 
-@pytest.mark.parametrize("check", sorted(set(CHECKS) - {"tests", "recordings"}))
+@pytest.mark.parametrize("check", sorted(set(CHECKS) - NEEDS_FILES))
 def test_a_good_provider_passes(check: str, tmp_path: Path) -> None:
     CHECKS[check](broken(tmp_path))
 
@@ -244,9 +253,10 @@ def test_a_broken_provider_fails(check: str, old: str, new: str, tmp_path: Path)
         CHECKS[check](broken(tmp_path, old, new))
 
 
-def test_a_provider_without_tests_fails(tmp_path: Path) -> None:
+@pytest.mark.parametrize("check", [check_tests, check_readme])
+def test_a_provider_without_tests_or_a_row_fails(check: Any, tmp_path: Path) -> None:
     with pytest.raises(AssertionError):
-        check_tests(broken(tmp_path))
+        check(broken(tmp_path))
 
 
 @pytest.mark.parametrize("tests", ["", 'NOT_RECORDED = ""\n', '# NOT_RECORDED = "because"\n'])
@@ -262,4 +272,4 @@ def test_a_provider_without_recordings_fails(tests: str, tmp_path: Path, monkeyp
 
 
 def test_every_check_is_proven() -> None:
-    assert {check for check, _, _ in BROKEN} | {"tests", "recordings"} == set(CHECKS)
+    assert {check for check, _, _ in BROKEN} | NEEDS_FILES == set(CHECKS)

@@ -1,8 +1,8 @@
-from importlib.metadata import EntryPoint
 import inspect
-from pathlib import Path
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 

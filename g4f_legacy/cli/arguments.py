@@ -1,8 +1,7 @@
 """Arguments that several commands have."""
 
-import argparse
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
 import json
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from typing import Any
 
 from .. import registry
@@ -10,17 +9,25 @@ from ..options import is_configured
 
 DEFAULT_PROVIDER = "OpenAI where it is configured, else Echo"
 
-_FLAGS = {"base_url": "--base-url", "auth": "--auth", "provider": "--provider"}
+_FLAGS = {
+    "auth": "--auth",
+    "base_url": "--base-url",
+    "messages": "PROMPT",
+    "model": "--model",
+    "provider": "--provider",
+    "stream": "--no-stream",
+}
+"""What the command line has for arguments of a call that are not given with ``-o``."""
 
 
 def spell_flag(option: str) -> str:
-    """Spell an option of a call as the command line gives it."""
+    """Spell an option of a call as the command line does."""
     return _FLAGS.get(option, f"-o {option}=…")
 
 
 def add_provider(parser: ArgumentParser, default: str = "all") -> None:
-    """Add the provider and the options of a call."""
-    parser.add_argument("-p", "--provider", metavar="NAME", help=f"the provider to ask (default: {default})")
+    """Add the arguments for the provider and for the options of a call."""
+    parser.add_argument("-p", "--provider", metavar="NAME", help=f"the provider (default: {default})")
     add_server(parser)
     parser.add_argument(
         "-o",
@@ -34,14 +41,14 @@ def add_provider(parser: ArgumentParser, default: str = "all") -> None:
 
 
 def add_server(parser: ArgumentParser) -> None:
-    """Add the provider's server and its credentials."""
+    """Add the arguments for the provider's server and its credentials."""
     parser.add_argument("--base-url", metavar="URL", help="the provider's server, such as http://127.0.0.1:1337")
     parser.add_argument("--auth", metavar="TEXT", help="a token or cookie text for that server")
 
 
 def add_model(parser: ArgumentParser, default: str = "the provider's first") -> None:
-    """Add the model."""
-    parser.add_argument("-m", "--model", metavar="NAME", help=f"the model to ask for (default: {default})")
+    """Add the argument for the model."""
+    parser.add_argument("-m", "--model", metavar="NAME", help=f"the model (default: {default})")
 
 
 def call_options(arguments: Namespace) -> dict[str, Any]:
@@ -53,7 +60,7 @@ def server_options(arguments: Namespace) -> dict[str, Any]:
     """Return the server and credentials that were given.
 
     Raises:
-        ValueError: one is empty.
+        ValueError: the server or the credentials are an empty string.
     """
     given = {"base_url": arguments.base_url, "auth": arguments.auth}
     for name, value in given.items():
@@ -62,24 +69,23 @@ def server_options(arguments: Namespace) -> dict[str, Any]:
 
 
 def default_provider(arguments: Namespace) -> str:
-    """Return the provider to ask when none is named."""
+    """Return the provider to use when the command line names none."""
     is_openai = is_configured(registry.get("OpenAI")) or bool(server_options(arguments))
     return "OpenAI" if is_openai else "Echo"
 
 
 def check_not_empty(value: str | None, flag: str) -> None:
-    """Raise a ValueError if a flag was given an empty text."""
+    """Raise a ValueError if the value of a flag is an empty string."""
     if value == "":
-        raise ValueError(f"{flag} is empty: give one, or leave it out")
+        raise ValueError(f"{flag} is empty: give a value, or leave it out")
 
 
 def _parse_option(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not (name and equals):
-        raise ArgumentTypeError(f"{text!r} is not like temperature=0.5")
-    if name in ("model", "messages", "provider", "stream", "auth", "base_url"):
-        flag = {"messages": "PROMPT", "stream": "--no-stream", "model": "--model"}.get(name, _FLAGS.get(name, ""))
-        raise ArgumentTypeError(f"-o {name}=… is not allowed; use {flag}")
+        raise ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE, such as temperature=0.5")
+    if name in _FLAGS:
+        raise ArgumentTypeError(f"-o {name}=… is not allowed; use {_FLAGS[name]}")
     try:
         return name, json.loads(value)
     except ValueError:
@@ -90,8 +96,8 @@ def parse_port(text: str) -> int:
     """Parse a port number.
 
     Raises:
-        argparse.ArgumentTypeError: it is not one.
+        argparse.ArgumentTypeError: the text is not a port number.
     """
     if not (text.isdecimal() and int(text) < 65536):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port: give 0 to 65535")
+        raise ArgumentTypeError(f"{text!r} is not a port number between 0 and 65535")
     return int(text)

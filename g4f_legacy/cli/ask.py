@@ -1,9 +1,10 @@
 """``g4f-legacy ask``: ask a question."""
 
-from argparse import ArgumentParser, Namespace
-from contextlib import ExitStack, closing
 import sys
 import threading
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, ExitStack, closing
 from typing import Any
 
 from ..completion import ChatCompletion
@@ -16,11 +17,11 @@ _STDIN_NOTICE_DELAY = 3  # seconds
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("prompt", metavar="PROMPT", nargs="?", help="the question; text from stdin goes before it")
+    parser.add_argument("prompt", metavar="PROMPT", nargs="?", help="the question; text from stdin is put before it")
     add_provider(parser, DEFAULT_PROVIDER)
     add_model(parser)
     parser.add_argument("-s", "--system", metavar="TEXT", help="the system prompt")
-    parser.add_argument("--no-stream", action="store_true", help="print the answer when it is complete")
+    parser.add_argument("--no-stream", action="store_true", help="print the completion at its end, not as it arrives")
     parser.add_argument("--local", action="store_true", help="ask a server inside this process, by H2o's protocol")
 
 
@@ -46,7 +47,7 @@ def run(arguments: Namespace) -> None:
             _print_tokens(stack.enter_context(closing(completion)))
 
 
-def _print_tokens(tokens: Any) -> None:
+def _print_tokens(tokens: Iterable[str]) -> None:
     try:
         for token in tokens:
             print(token, end="", flush=True)
@@ -55,18 +56,18 @@ def _print_tokens(tokens: Any) -> None:
             print()
 
 
-def _serve_locally(provider: str, arguments: Namespace) -> Any:
-    from ..server import create_app, serve_in_background  # imports flask, which asking another server does without
+def _serve_locally(provider: str, arguments: Namespace) -> AbstractContextManager[str]:
+    from ..server import create_app, serve_in_background  # imports flask, which only `--local` needs
 
     app = create_app(provider, arguments.model, **server_options(arguments))
     return serve_in_background(app, threads=8)
 
 
 def _read_stdin() -> str:
-    """Read stdin, unless it is a terminal. Say so when that takes long, because a pipe may never end."""
+    """Read stdin, unless it is a terminal. Print a notice if that takes long, because a pipe may never end."""
     if sys.stdin is None or sys.stdin.isatty():
         return ""
-    text = "Waiting for the end of stdin. (If it holds nothing to ask: </dev/null.)"
+    text = "Waiting for the end of stdin. (If there is nothing to read: </dev/null.)"
     notice = threading.Timer(_STDIN_NOTICE_DELAY, print_error, [text])
     notice.daemon = True
     notice.start()

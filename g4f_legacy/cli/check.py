@@ -1,9 +1,9 @@
 """``g4f-legacy check``: try a provider's protocol against a server, step by step, and explain a failure."""
 
-from argparse import ArgumentParser, Namespace
 import logging
 import socket
 import ssl
+from argparse import ArgumentParser, Namespace
 from typing import Any
 
 import requests
@@ -34,17 +34,17 @@ _STATUSES = {
     500: "Most often a model that the server does not list.",
 }
 _CAUSES: dict[type[Exception], str] = {
-    socket.gaierror: "There is no host of that name: is the address right?",
+    socket.gaierror: "The host name cannot be resolved: is the address right?",
     ConnectionRefusedError: "Nothing listens there: is the server running, and is the port right?",
     ssl.SSLError: "TLS failed: does the server speak https, and is its certificate valid? See the option verify.",
 }
 _ERRORS: dict[type[Exception], str] = {
     AuthenticationError: "The server requires credentials, or refused those that were given.",
     RateLimitError: "The server speaks the protocol, and is busy.",
-    RequestFailedError: "The server did not answer as expected.",
-    ResponseFormatError: "Something answers there, but it does not speak this protocol.",
+    RequestFailedError: "The server did not respond as expected.",
+    ResponseFormatError: "The server responds, but it does not speak this protocol.",
     GenerationError: "The server speaks the protocol; its model failed.",
-    ProviderError: "The server speaks the protocol so far; then its response was truncated.",
+    ProviderError: "The server speaks the protocol, but the completion was truncated.",
 }
 
 
@@ -55,7 +55,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Ask the server for an answer, print each step, and return the exit code."""
+    """Request a completion, print each step, and return the exit code."""
     session = new_session()
     session.hooks["response"].append(_print_step)
     log = logging.getLogger("g4f_legacy")
@@ -97,7 +97,7 @@ def _print_step(response: requests.Response, **_: Any) -> None:
 
 
 class _WarningPrinter(logging.Handler):
-    """Prints what went wrong without failing the completion, such as its clean-up."""
+    """Prints failures that do not fail the completion, such as those of its clean-up."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

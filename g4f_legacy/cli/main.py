@@ -1,14 +1,14 @@
 """The command line: finds the command, parses its arguments, and turns errors into messages and exit codes.
 
-Tokens are written to stdout as they arrive, everything else to stderr.
+Results go to stdout, and tokens as they arrive. Everything else goes to stderr.
 """
 
 import argparse
-from collections.abc import Sequence
-from importlib import import_module
 import logging
 import os
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 from .._version import __version__
@@ -17,7 +17,7 @@ from .output import print_error
 INTERRUPTED = 130
 
 COMMANDS = {
-    "ask": "ask a question; the answer is printed as it arrives",
+    "ask": "ask a question, and print the tokens of the completion as they arrive",
     "providers": "list the providers, or show one",
     "models": "list the models",
     "serve": "run a server that speaks the protocols",
@@ -37,13 +37,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments; by default those of the process.
 
     Returns:
-        The exit code: 0 done; 2 wrong usage; 3 credentials are missing or refused; 4 the provider is gone; 5 the
-        provider failed; 130 interrupted. ``scan`` returns 1 when a script uses something that does not exist.
+        The exit code: 0 done; 2 wrong usage; 3 credentials missing or refused; 4 provider gone; 5 provider failed;
+        130 interrupted. ``scan`` returns 1 if a script uses something that does not exist.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
-    name = argv[0] if argv and argv[0] in COMMANDS else None
+    name = next((argument for argument in argv if argument in COMMANDS), None)
     command: Any = import_module(f"{__package__}.{name}") if name else None
-    if name == "run":
+    if argv[:1] == ["run"]:
         argv = command.separate_script(argv)
     arguments = _create_parser(name, command).parse_args(argv)
     _set_up_logging(arguments)
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(command.run(arguments) or 0)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:  # whoever read the output has stopped reading
+    except BrokenPipeError:  # the reader of the output is gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except G4fError as error:
@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _create_parser(name: str | None, command: Any) -> argparse.ArgumentParser:
-    """Create the parser. Only the command at hand gets its arguments."""
+    """Create the parser. Only one command gets its arguments, because only that one is imported."""
     parser = argparse.ArgumentParser(
         prog="g4f-legacy",
         description="Client, server and script runner for the chat protocols of 2023.",
@@ -80,9 +80,10 @@ def _create_parser(name: str | None, command: Any) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for each, summary in COMMANDS.items():
-        subparser = subparsers.add_parser(each, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-        if each == name:
+    for command_name, summary in COMMANDS.items():
+        description = f"{summary[0].upper()}{summary[1:]}."
+        subparser = subparsers.add_parser(command_name, help=summary, description=description)
+        if command_name == name:
             subparser.epilog = f"example: g4f-legacy {command.EXAMPLE}"
             subparser.add_argument(
                 "-v", "--verbose", action="count", default=0, help="show the log; twice: each request as well"
@@ -94,7 +95,7 @@ def _create_parser(name: str | None, command: Any) -> argparse.ArgumentParser:
 def _set_up_logging(arguments: argparse.Namespace) -> None:
     log = logging.getLogger("g4f_legacy")
     log.setLevel([logging.WARNING, logging.INFO, logging.DEBUG][min(arguments.verbose, 2)])
-    if arguments.command == "run":  # everything else that is logged is up to the script
+    if arguments.command == "run":  # the script configures the root logger itself
         log.addHandler(logging.StreamHandler())
         log.propagate = False
     else:

@@ -1,8 +1,10 @@
-"""What the commands print besides tokens."""
+"""Printing of messages, JSON and tables."""
 
 import json
 import sys
 from typing import Any
+
+_MAX_CELL_WIDTH = 1000  # characters
 
 
 def print_error(text: str) -> None:
@@ -16,8 +18,13 @@ def print_json(value: Any) -> None:
 
 
 def print_table(rows: list[list[str]]) -> None:
-    """Print rows of cells as aligned columns, without control characters: servers choose the names of models."""
-    rows = [["".join(filter(str.isprintable, " ".join(cell.split()))) for cell in row] for row in rows]
+    """Print rows of cells as aligned columns."""
+    rows = [[_clean_cell(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+
+
+def _clean_cell(text: str) -> str:
+    """Return a text without control characters, because servers choose the names of their models."""
+    return "".join(filter(str.isprintable, " ".join(text.split())))[:_MAX_CELL_WIDTH]

@@ -12,12 +12,12 @@ from .output import print_json, print_table
 
 EXAMPLE = "providers H2o"
 
-_MAX_CELL_WIDTH = 48  # characters
+_MAX_LIST_WIDTH = 48  # characters
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", nargs="?", help="show this one in full")
-    parser.add_argument("--all", action="store_true", help="include those of 2023 that no longer exist")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="show this provider in full")
+    parser.add_argument("--all", action="store_true", help="include the providers of 2023 that no longer exist")
     parser.add_argument("--json", action="store_true", help="write JSON")
 
 
@@ -78,6 +78,6 @@ def _text(value: Any) -> str:
 
 
 def _cell(value: Any) -> str:
-    """Write a value so that the table stays readable: of a long list, only the first item."""
+    """Format a value for the table; of a long list, only the first item and the length."""
     text = _text(value)
-    return f"{value[0]}, … ({len(value)})" if isinstance(value, list) and len(text) > _MAX_CELL_WIDTH else text
+    return f"{value[0]}, … ({len(value)})" if isinstance(value, list) and len(text) > _MAX_LIST_WIDTH else text

@@ -1,7 +1,7 @@
 """``g4f-legacy run``: run a script of 2023."""
 
-from argparse import ArgumentParser, Namespace
 import os
+from argparse import ArgumentParser, Namespace
 
 from ..compat.redirects import redirect
 from ..compat.script_runner import run_script
@@ -14,9 +14,11 @@ _FLAGS_WITH_VALUE = ("--to", "--model", "--base-url", "--auth")
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.usage = "%(prog)s [-h] [-v] [--to NAME] [--model NAME] [--base-url URL] [--auth TEXT] SCRIPT [ARGUMENT ...]"
-    parser.add_argument("--to", metavar="NAME", help="the provider that takes calls to those that are gone")
-    parser.add_argument("--model", metavar="NAME", help="the model to ask it for (default: its own default)")
-    parser.add_argument("--base-url", metavar="URL", help="its server; without --to, an OpenAI-compatible one")
+    parser.add_argument(
+        "--to", metavar="NAME", help="the redirect target: the provider that takes calls to those that are gone"
+    )
+    parser.add_argument("--model", metavar="NAME", help="the target's model (default: its own default)")
+    parser.add_argument("--base-url", metavar="URL", help="the target's server; without --to, an OpenAI-compatible one")
     parser.add_argument("--auth", metavar="TEXT", help="a token or cookie text for that server")
     parser.add_argument(
         "script",
@@ -27,7 +29,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def separate_script(argv: list[str]) -> list[str]:
-    """Insert ``--`` before the script, because whatever follows it is the script's own."""
+    """Insert ``--`` before the script, because everything after it belongs to the script."""
     position = 1
     while position < len(argv) and argv[position].startswith("-") and argv[position] not in ("-", "-m", "--"):
         position += 2 if argv[position] in _FLAGS_WITH_VALUE else 1

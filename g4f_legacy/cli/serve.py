@@ -25,12 +25,16 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_server(parser)
     parser.add_argument("--token", metavar="TEXT", help="the token that clients have to send")
     parser.add_argument(
-        "--allow-host", action="append", default=[], metavar="NAME", help="a host name to answer to; may be repeated"
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a further host name to accept in requests; may be repeated",
     )
 
 
 def run(arguments: Namespace) -> None:
-    from ..server import serve  # imports flask, which `serve --help` does without
+    from ..server import serve  # imports flask, which `--help` does without
 
     check_not_empty(arguments.token, "--token")
     engine = arguments.engine or default_provider(arguments)

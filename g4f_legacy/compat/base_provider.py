@@ -6,7 +6,7 @@ from .. import Provider
 from .provider_module import ProviderModule
 
 
-class _AnyProvider(type):
+class _CountsProviders(type):
     """Counts every provider as an instance and, because providers were classes for a while, as a subclass."""
 
     def __instancecheck__(cls, instance: Any) -> bool:
@@ -18,7 +18,7 @@ class _AnyProvider(type):
         return isinstance(subclass, ProviderModule)
 
 
-class BaseProvider(metaclass=_AnyProvider):
+class BaseProvider(metaclass=_CountsProviders):
     """The base of all providers."""
 
     url = ""
@@ -30,19 +30,19 @@ class BaseProvider(metaclass=_AnyProvider):
 
 
 class AsyncProvider(BaseProvider):
-    """The base of all providers, which can all be called asynchronously."""
+    """The base of all providers: each can be called asynchronously."""
 
 
 class AsyncGeneratorProvider(AsyncProvider):
-    """The base of all providers, which can all stream asynchronously."""
+    """The base of all providers: each can stream asynchronously."""
 
 
-class _Convert(type):
+class _ProvidersByName(type):
     @property
     def convert(cls) -> dict[str, Any]:
         """All providers by name, placeholders included."""
         return {name: getattr(Provider, name) for name in dir(Provider)}
 
 
-class ProviderUtils(metaclass=_Convert):
+class ProviderUtils(metaclass=_ProvidersByName):
     """Maps names to providers, as ``ProviderUtils.convert``."""

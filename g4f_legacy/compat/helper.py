@@ -1,52 +1,63 @@
 """Helpers that scripts of 2023 import from ``g4f.Provider.helper``."""
 
-from http.cookiejar import LoadError, MozillaCookieJar
 import logging
 import os
-from typing import Dict
+from http.cookiejar import LoadError, MozillaCookieJar
 
 from ..prompt import format_prompt
 
 __all__ = ["format_prompt", "get_cookies"]
 
-log = logging.getLogger("g4f_legacy")
+log = logging.getLogger(__name__)
 
 
-def get_cookies(cookie_domain: str = "") -> Dict[str, str]:
-    """The cookies that are configured for a domain; the browsers' are not read.
+def get_cookies(cookie_domain: str = "") -> dict[str, str]:
+    """Return the cookies that are configured for a domain. Those of browsers are not read.
 
     Args:
         cookie_domain: such as ``"huggingface.co"`` or ``".bing.com"``; an empty one means all.
 
     Returns:
-        Names and values, from the ``cookies.txt`` that ``G4F_LEGACY_COOKIES_FILE`` names, and then from the cookie text
-        in ``G4F_LEGACY_COOKIES``. Where there are none, a warning in the log says how to configure some.
+        Names and values from the ``cookies.txt`` that ``G4F_LEGACY_COOKIES_FILE`` names, and from the cookie text in
+        ``G4F_LEGACY_COOKIES``, which has precedence. If none are configured, a warning is logged.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is no ``cookies.txt`` of Netscape's format.
+        ValueError: the file is not in the Netscape format.
     """
-    found: Dict[str, str] = {}
+    cookies = {**_read_cookies_file(cookie_domain), **_read_cookie_text()}
+    if not cookies:
+        log.warning(
+            "No cookies are configured for %s: set G4F_LEGACY_COOKIES_FILE to the path of a cookies.txt, or "
+            "G4F_LEGACY_COOKIES to a text like 'name=value'.",
+            cookie_domain or "any domain",
+        )
+    return cookies
+
+
+def _read_cookies_file(cookie_domain: str) -> dict[str, str]:
     path = os.environ.get("G4F_LEGACY_COOKIES_FILE")
-    if path:
-        jar = MozillaCookieJar(path)
-        try:
-            jar.load(ignore_discard=True, ignore_expires=True)
-        except LoadError as error:
-            raise ValueError(f"G4F_LEGACY_COOKIES_FILE: {path!r} is no cookies.txt of Netscape's format") from error
-        wanted = cookie_domain.lstrip(".").lower()
-        for cookie in jar:
-            domain = cookie.domain.lstrip(".").lower()
-            if not wanted or wanted == domain or wanted.endswith(f".{domain}"):
-                found[cookie.name] = cookie.value or ""
+    if not path:
+        return {}
+    jar = MozillaCookieJar(path)
+    try:
+        jar.load(ignore_discard=True, ignore_expires=True)
+    except LoadError as error:
+        raise ValueError(f"G4F_LEGACY_COOKIES_FILE: {path!r} is not a cookies.txt in the Netscape format") from error
+    return {cookie.name: cookie.value or "" for cookie in jar if _matches(cookie.domain, cookie_domain)}
+
+
+def _read_cookie_text() -> dict[str, str]:
+    cookies = {}
     for pair in os.environ.get("G4F_LEGACY_COOKIES", "").split(";"):
         name, equals, value = pair.strip().partition("=")
         if equals:
-            found[name] = value
-    if not found:
-        log.warning(
-            "There are no cookies for %s: give a cookies.txt as G4F_LEGACY_COOKIES_FILE, or a text like 'name=value' "
-            "as G4F_LEGACY_COOKIES.",
-            cookie_domain or "any domain",
-        )
-    return found
+            cookies[name] = value
+    return cookies
+
+
+def _matches(domain: str, requested_domain: str) -> bool:
+    """Return whether a cookie of a domain is sent to another: to the domain itself and those below it."""
+    domain = domain.lstrip(".").lower()
+    requested_domain = requested_domain.lstrip(".").lower()
+    return not requested_domain or requested_domain == domain or requested_domain.endswith(f".{domain}")

@@ -1,10 +1,12 @@
-"""Placeholders for the providers of 2023 that no longer exist: modules that can be inspected, and whose calls go to the
-redirect target."""
+"""Placeholders for the providers of 2023 that no longer exist.
 
+They can be inspected like other providers, and calls to them go to the redirect target.
+"""
+
+import json
 from collections.abc import Iterator
 from functools import lru_cache
 from importlib.resources import files
-import json
 from typing import Any
 
 from .provider_module import ProviderModule
@@ -14,7 +16,10 @@ _DEFAULT_PARAMETERS = "model: str, messages: list[dict[str, str]], stream: bool"
 
 
 class Placeholder(ProviderModule):
-    """A provider that no longer exists. Its ``__name__`` is short, as that of a class: scripts print and compare it."""
+    """A provider that no longer exists.
+
+    Its ``__name__`` is the provider's name alone, as that of a class would be: scripts print and compare it.
+    """
 
     is_placeholder = True
 
@@ -44,7 +49,7 @@ class Placeholder(ProviderModule):
         yield from provider._create_completion(model, messages, stream, **options)
 
 
-_placeholders: dict[str, Placeholder] = {}  # by name, as far as they were asked for
+_placeholders: dict[str, Placeholder] = {}  # by name; each is created when it is first used
 
 
 @lru_cache(maxsize=None)
@@ -59,10 +64,10 @@ def placeholder_names() -> list[str]:
 
 
 def get_placeholder(name: str) -> Placeholder:
-    """Return the placeholder of that name, always the same object. ``Palm`` is ``Bard``.
+    """Return the placeholder of that name, always the same object. ``Palm`` is the placeholder ``Bard``.
 
     Raises:
-        KeyError: there is none.
+        KeyError: there is no placeholder of that name.
     """
     facts = _load_facts()[name]
     if "is" in facts:

@@ -32,8 +32,10 @@ class ProviderModule(ModuleType):
     def create_completion(
         self, model: Any, messages: list[Any], stream: bool = True, **kwargs: Any
     ) -> Generator[str, None, None]:
-        """Return the provider's generator, or the redirect target's. It sends nothing before its first token is
-        asked for."""
+        """Return the tokens of the provider or, if it is unavailable, of the redirect target.
+
+        Nothing is sent before the first token is requested.
+        """
         provider, model, options = route(self, model_name(model), kwargs)
         tokens: Generator[str, None, None] = provider._create_completion(model, messages, stream, **options)
         return tokens
@@ -52,12 +54,14 @@ class ProviderModule(ModuleType):
 
 
 def wrap_module(module: Any) -> None:
-    """Make a provider module a `ProviderModule` in place, with itself as an attribute under its own name: scripts
-    write ``from g4f.Provider.H2o import H2o``."""
+    """Make a provider module a `ProviderModule` in place.
+
+    It gets itself as an attribute under its own name, because scripts write ``from g4f.Provider.H2o import H2o``.
+    """
     if not isinstance(module, ProviderModule):
-        module.__class__ = ProviderModule
         module._public_url = module.url
         setattr(module, module.__name__.rpartition(".")[2], module)
+        module.__class__ = ProviderModule  # last, because it tells other threads that the rest is done
 
 
 def _import_provider(name: str) -> Any:

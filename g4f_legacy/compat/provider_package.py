@@ -5,23 +5,21 @@ folder itself does not have is resolved here, when it is used. This module impor
 root imports it.
 """
 
+import sys
 from importlib import import_module
 from importlib.machinery import ModuleSpec
-import sys
 from types import ModuleType
 
 TYPE_CHECKING = False  # as type checkers know it; importing `typing` takes a while
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
     from typing import Any
-
-_COMPAT = __name__.rpartition(".")[0]
 
 _FOLDERS = ("Providers", "deprecated", "needs_auth")
 """Folders of the old package that scripts import providers from."""
 
 _MODULES = ("base_provider", "helper", "retry_provider")
-"""Modules of the old package that are below `compat` here."""
+"""Modules of the old package that are in `compat` here."""
 
 _CLASSES = {
     **dict.fromkeys(["AsyncGeneratorProvider", "AsyncProvider", "BaseProvider", "ProviderUtils"], "base_provider"),
@@ -31,8 +29,9 @@ _CLASSES = {
 
 def install(package: ModuleType) -> None:
     """Give the package of the providers the attributes and submodules that it had in 2023."""
-    package.__class__ = _ProviderPackage
-    sys.meta_path.append(_SubmoduleFinder(package.__name__))
+    if not isinstance(package, _ProviderPackage):  # it is one already when the package root is reloaded
+        package.__class__ = _ProviderPackage
+        sys.meta_path.append(_SubmoduleFinder(package.__name__))
 
 
 class _ProviderPackage(ModuleType):
@@ -45,30 +44,19 @@ class _ProviderPackage(ModuleType):
         super().__setattr__(name, value)
 
     def __getattr__(self, name: str) -> "Any":
-        if name in _FOLDERS:
-            return self
-        if name in _MODULES:
-            return import_module(f"{_COMPAT}.{name}")
+        if name in _FOLDERS or name in _MODULES:
+            return import_module(f"{self.__name__}.{name}")
         if name in _CLASSES:
-            return getattr(import_module(f"{_COMPAT}.{_CLASSES[name]}"), name)
+            return getattr(import_module(f"{__package__}.{_CLASSES[name]}"), name)
         if name == "__all__":
             return ["BaseProvider", *dir(self)]
         if name == "__providers__":
             return [getattr(self, provider) for provider in dir(self)]
         if name == "__map__":
             return {provider: getattr(self, provider) for provider in dir(self)}
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return self._find_provider(name)
-
-    def _find_provider(self, name: str) -> "Any":
-        from .. import registry
-        from ..errors import ProviderNotFoundError
-
-        try:
-            return registry.get(name.rpartition(".")[2])  # scripts look providers up by their `__name__` as well
-        except (ProviderNotFoundError, ImportError, TypeError) as error:
-            raise AttributeError(str(error)) from error
+        if name.startswith("_"):
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        return _find_provider(name)
 
     def __dir__(self) -> "list[str]":
         # Scripts walk it for providers: it lists nothing else.
@@ -78,47 +66,69 @@ class _ProviderPackage(ModuleType):
         return sorted({*registry.all(), *placeholder_names()})
 
 
+def _find_provider(name: str) -> "Any":
+    from .. import registry
+    from ..errors import ProviderNotFoundError
+
+    try:
+        return registry.get(name.rpartition(".")[2])  # scripts look providers up by their `__name__` as well
+    except (ProviderNotFoundError, ImportError, TypeError) as error:
+        raise AttributeError(str(error)) from error
+
+
 class _SubmoduleFinder:
-    """Finds what scripts of 2023 import from below ``g4f.Provider``, and placeholders as if they were files there."""
+    """Finds what is not a file below the package: placeholders, and folders and modules of the old package."""
 
     def __init__(self, package: str) -> None:
-        self._prefix = f"{package}."
+        self._package = package
 
-    def find_spec(self, fullname: str, path: "Sequence[str] | None", target: "Any" = None) -> "ModuleSpec | None":
-        name = fullname.removeprefix(self._prefix)
-        if name == fullname:
-            return None
-        module = self._find_module(name)
-        if module is None:
-            return None
-        return ExistingModuleLoader(module).create_spec(fullname)
+    def find_spec(self, fullname: str, path: "Any", target: "Any" = None) -> "ModuleSpec | None":
+        return alias_spec(fullname, self._resolve) if fullname.startswith(f"{self._package}.") else None
 
-    def _find_module(self, name: str) -> "Any":
+    def _resolve(self, fullname: str) -> ModuleType:
         from .placeholders import get_placeholder, placeholder_names
 
+        parent, _, name = fullname.rpartition(".")
+        if parent != self._package:  # in a folder of the old package
+            return import_module(f"{self._package}.{name}")
         if name in _FOLDERS:
-            return sys.modules[self._prefix[:-1]]
+            folder = _ProviderPackage(fullname)
+            folder.__path__ = []  # makes it a package, whose submodules are found here
+            return folder
         if name in _MODULES:
-            return import_module(f"{_COMPAT}.{name}")
-        return get_placeholder(name) if name in placeholder_names() else None
+            return import_module(f"{__package__}.{name}")
+        if name in placeholder_names():
+            return get_placeholder(name)
+        raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
 
 
-class ExistingModuleLoader:
-    """Loads a module that exists already, for an import under another name.
+def alias_spec(fullname: str, resolve: "Callable[[str], ModuleType]") -> ModuleSpec:
+    """Return the spec for importing a module under another name than its own.
 
-    It does not derive from `importlib.abc.Loader`, because importing that takes longer than all of this package's root.
+    Finders are called with the global import lock held. To wait there for a module that another thread imports would be
+    a deadlock, so the module is only resolved when the spec is loaded
+    (https://github.com/python/cpython/blob/3.13/Lib/importlib/_bootstrap.py, `_find_spec`).
+
+    Args:
+        fullname: the name that is imported.
+        resolve: returns the module for that name, or raises ModuleNotFoundError.
+    """
+    return ModuleSpec(fullname, _AliasLoader(resolve))  # type: ignore[arg-type]
+
+
+class _AliasLoader:
+    """Loads a module that has a name of its own, and leaves it as it is.
+
+    It does not derive from `importlib.abc.Loader`, because importing that takes longer than all of the package root.
     """
 
-    def __init__(self, module: ModuleType) -> None:
-        self._module = module
-        self._spec = module.__spec__
-
-    def create_spec(self, fullname: str) -> ModuleSpec:
-        """Create the spec that a finder returns for the module."""
-        return ModuleSpec(fullname, self, is_package=hasattr(self._module, "__path__"))  # type: ignore[arg-type]
+    def __init__(self, resolve: "Callable[[str], ModuleType]") -> None:
+        self._resolve = resolve
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        return self._module
+        module = self._resolve(spec.name)
+        self._own_attributes = {name: getattr(module, name) for name in ("__spec__", "__loader__", "__package__")}
+        return module
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__spec__ = self._spec  # the import system has replaced it
+        module.__dict__.update(self._own_attributes)  # the import system has replaced them

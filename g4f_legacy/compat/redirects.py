@@ -1,13 +1,13 @@
-"""Where calls go whose provider is unavailable: to one target for the whole process.
+"""Sends calls whose provider is unavailable to the redirect target, of which the process has one at a time.
 
-These are calls to placeholders, calls that name no provider, and calls to providers of 2023 whose public server is gone
-where no other server is configured.
+Redirected are calls to placeholders, calls that name no provider, and calls to providers of 2023 whose public server is
+gone, unless another server is configured.
 """
 
-from contextlib import suppress
-from dataclasses import dataclass, field
 import logging
 import os
+from contextlib import suppress
+from dataclasses import dataclass, field
 from types import ModuleType, TracebackType
 from typing import Any, Callable, NamedTuple
 
@@ -17,16 +17,26 @@ from ..errors import Hint, ProviderNotWorkingError
 from ..options import base_url_of, is_public, read_options
 
 FORWARDED_OPTIONS = (
-    *("temperature", "top_p", "top_k", "max_tokens", "n", "stop", "presence_penalty", "frequency_penalty", "seed"),
-    *("timeout", "proxy", "retries"),
+    "temperature",
+    "top_p",
+    "top_k",
+    "max_tokens",
+    "n",
+    "stop",
+    "presence_penalty",
+    "frequency_penalty",
+    "seed",
+    "timeout",
+    "proxy",
+    "retries",
 )
-"""The keyword arguments of a call that the target gets. All others were meant for the service that is gone."""
+"""The keyword arguments that are forwarded to the target. All others are meant for the service that is gone."""
 
 log = logging.getLogger(__name__)
 
 
 class Call(NamedTuple):
-    """A provider, and what it is called with."""
+    """A provider, and the model and options that it is called with."""
 
     provider: Any
     model: str
@@ -35,7 +45,7 @@ class Call(NamedTuple):
 
 @dataclass(eq=False)
 class Target:
-    """A redirect target. As a context manager, it is in force for the length of the block."""
+    """A redirect target. As a context manager, it is in force for the block."""
 
     provider: Any
     model: str = ""
@@ -56,27 +66,30 @@ class Target:
             _targets.remove(self)
 
 
-_targets: list[Target] = []  # the last one counts; blocks of several threads need not end in the order they began
+_targets: list[Target] = []  # the last item is in force; blocks of several threads may end in any order
 _logged: set[tuple[str, str, str]] = set()
 
 on_missing_target: Callable[[ProviderNotWorkingError], Any] | None = None
-"""A function that is called before a call fails because there is no target. While it is set, calls do not try public
-servers that are gone either."""
+"""A function that is called before a call fails because there is no target.
+
+While it is set, calls to providers whose public server is gone fail in the same way, instead of trying that server.
+"""
 
 
 def redirect(provider: str | ModuleType | None, model: str | None = None, **options: Any) -> Target:
-    """Send calls whose provider is unavailable to another one: from now on or, in a ``with`` statement, for the block.
+    """Send calls whose provider is unavailable to a target: from now on or, in a ``with`` statement, for the block.
 
     Args:
         provider: a provider or its name; None stops redirecting, whatever the environment says.
         model: the model to ask for, whatever a call names; by default the target's own default.
-        options: those of each call to the target, such as ``base_url`` and ``auth``, and generation parameters.
+        options: options of each call to the target, such as ``base_url`` and ``auth``, and generation parameters.
 
     Raises:
         ProviderNotFoundError: no provider has that name.
         ProviderNotWorkingError: that provider is unavailable itself.
         AuthenticationRequiredError: credentials are missing.
-        TypeError, ValueError: an option is wrong.
+        TypeError: an option has a wrong type.
+        ValueError: an option has a wrong value.
     """
     target = Target(_resolve_target(provider, options) if provider else None, model or "", options)
     if target.provider:
@@ -86,8 +99,10 @@ def redirect(provider: str | ModuleType | None, model: str | None = None, **opti
 
 
 def current_target() -> Target | None:
-    """Return the target that `redirect` set last, else that of ``G4F_LEGACY_REDIRECT`` and
-    ``G4F_LEGACY_REDIRECT_MODEL``."""
+    """Return the redirect target, or None.
+
+    It is the one that `redirect` set last, or else that of ``G4F_LEGACY_REDIRECT`` and ``G4F_LEGACY_REDIRECT_MODEL``.
+    """
     if _targets:
         return _targets[-1] if _targets[-1].provider else None
     name = os.environ.get("G4F_LEGACY_REDIRECT")
@@ -103,7 +118,7 @@ def route(provider: Any, model: str, options: dict[str, Any]) -> Call:
     if not is_unavailable(provider, options):
         return Call(provider, model, options)
     if current_target() is None and not is_placeholder(provider) and on_missing_target is None:
-        return Call(provider, model, options)  # its public server is gone, but whoever names it may try
+        return Call(provider, model, options)  # its public server is gone, but the caller named it
     return call_target(provider.__name__.rpartition(".")[2], options)
 
 
@@ -112,7 +127,7 @@ def call_target(name: str, options: dict[str, Any]) -> Call:
 
     Args:
         name: the unavailable provider, for the log and the error.
-        options: those of the call.
+        options: the options of the call.
 
     Raises:
         ProviderNotWorkingError: there is no target.
@@ -136,11 +151,12 @@ def call_target(name: str, options: dict[str, Any]) -> Call:
 
 
 def forwarded_options(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options of a call that mean the same for every provider, without those of a wrong type."""
+    """Return the options of a call that are forwarded to the target, without those that cannot be used."""
     forwarded = {name: value for name, value in options.items() if name in FORWARDED_OPTIONS and value is not None}
     for name, types in (("timeout", (int, float, tuple)), ("proxy", str), ("retries", int)):
-        if name in forwarded and not (forwarded[name] and isinstance(forwarded[name], types)):
-            del forwarded[name]
+        value = forwarded.get(name)
+        if not value or not isinstance(value, types):
+            forwarded.pop(name, None)
     return forwarded
 
 

@@ -1,7 +1,7 @@
-"""`RetryProvider`: several providers that are tried in turn."""
+"""`RetryProvider` of 2023: several providers that are tried in turn."""
 
-from collections.abc import Generator, Sequence
 import random
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from .. import registry
@@ -36,7 +36,7 @@ class RetryProvider(BaseProvider):
 
         Raises:
             RetryNoProviderError: there is no provider to try.
-            RetryProviderError: all have failed; the error lists how.
+            RetryProviderError: all have failed; the message lists their errors.
         """
         candidates = [
             provider
@@ -46,7 +46,8 @@ class RetryProvider(BaseProvider):
         if self.shuffle:
             random.shuffle(candidates)
         if not candidates:
-            raise RetryNoProviderError("there is no provider to try" + (" that can stream" if self.providers else ""))
+            condition = " that can stream" if self.providers else ""
+            raise RetryNoProviderError(f"there is no provider to try{condition}")
         return self._try_each(candidates, model, messages, stream, kwargs)
 
     _create_completion = create_completion

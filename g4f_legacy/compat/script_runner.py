@@ -1,27 +1,27 @@
 """Runs a script of 2023 as ``python`` would, with ``g4f`` standing for this package."""
 
 import atexit
-from collections.abc import Callable, Sequence
-from importlib import import_module
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder
 import os
 import pkgutil
 import runpy
 import signal
 import sys
 import threading
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType, TracebackType
 from typing import Any, NoReturn
 
-from . import redirects
 from .. import registry
 from ..errors import ProviderNotWorkingError
 from ..options import is_configured
-from .provider_package import ExistingModuleLoader
+from . import redirects
+from .provider_package import alias_spec
 
 NOT_WORKING = 4
-"""The exit code of a script whose first completion has no provider to go to."""
+"""The exit code of a script that ended because a call had no redirect target."""
 
 # The public root, which scripts import as `g4f`.
 _g4f = import_module(__name__.partition(".")[0])
@@ -104,7 +104,7 @@ def _trim_traceback(trace: TracebackType | None) -> TracebackType | None:
 
 
 class _ExitOnMissingTarget:
-    """Ends a script whose completions have no provider to go to. The script can catch the SystemExit, but only once."""
+    """Ends a script when a call has no redirect target. The script can catch the SystemExit, but only once."""
 
     def __init__(self) -> None:
         self._process = os.getpid()
@@ -141,10 +141,16 @@ class _G4fFinder(MetaPathFinder):
             own = PathFinder.find_spec(fullname, path)
             if own is not None and own.submodule_search_locations is None:
                 return None  # a single file of the script's own that is called g4f.py
-        submodules = ["Provider" if name == "provider" else name for name in parts[parts.index("g4f") + 1 :]]
-        module: Any = _g4f if not submodules or submodules[0] in _g4f.__all__ else None
-        for name in submodules:
-            module = getattr(module, name, None)
-        if not isinstance(module, ModuleType):
-            raise ModuleNotFoundError(f"No module named {fullname!r}: g4f_legacy has none of that name", name=fullname)
-        return ExistingModuleLoader(module).create_spec(fullname)
+        return alias_spec(fullname, _find_module)
+
+
+def _find_module(fullname: str) -> ModuleType:
+    """Return the module of this package that a name with ``g4f`` in it stands for."""
+    parts = fullname.split(".")
+    submodules = ["Provider" if name == "provider" else name for name in parts[parts.index("g4f") + 1 :]]
+    module: Any = _g4f if not submodules or submodules[0] in _g4f.__all__ else None
+    for name in submodules:
+        module = getattr(module, name, None)
+    if not isinstance(module, ModuleType):
+        raise ModuleNotFoundError(f"No module named {fullname!r}: g4f_legacy has none of that name", name=fullname)
+    return module

@@ -1,4 +1,4 @@
-"""Reads scripts of 2023 without running them, and reports what they use of g4f and what that needs."""
+"""Reports what scripts of 2023 use of g4f, and what that needs, without running them."""
 
 import ast
 from collections.abc import Iterable, Iterator
@@ -28,10 +28,11 @@ class Report:
 
     Attributes:
         path: the file.
-        providers, models, names: each name with its state: ``"live"``, ``"placeholder"`` or ``"unknown"``. A model has
-            the state of its provider of 2023.
+        providers: names with their state: ``"live"``, ``"placeholder"`` or ``"unknown"``.
+        models: the same; a model has the state of its provider of 2023.
+        names: the same for all other names.
         needs: what has to be configured.
-        error: why the file could not be read; empty where it could.
+        error: why the file could not be read, or an empty string.
     """
 
     path: str
@@ -55,14 +56,19 @@ def scan_scripts(paths: Iterable[str]) -> Iterator[Report]:
         OSError: a path cannot be read.
     """
     for path in map(Path, paths):
-        if path.is_dir():
-            for file in sorted(path.rglob("*.py")):
-                if not any(part in _SKIPPED or part.startswith(".") for part in file.relative_to(path).parts):
-                    report = _read_script(file)
-                    if report.names or report.providers or report.error and b"g4f" in file.read_bytes():
-                        yield report
-        else:
+        if not path.is_dir():
             yield _read_script(path)
+            continue
+        for script in _find_scripts(path):
+            report = _read_script(script)
+            if report.names or report.providers or report.error and b"g4f" in script.read_bytes():
+                yield report
+
+
+def _find_scripts(folder: Path) -> Iterator[Path]:
+    for script in sorted(folder.rglob("*.py")):
+        if not any(part in _SKIPPED or part.startswith(".") for part in script.relative_to(folder).parts):
+            yield script
 
 
 def _read_script(path: Path) -> Report:
@@ -70,12 +76,12 @@ def _read_script(path: Path) -> Report:
     try:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError, RecursionError) as error:
-        report.error = f"it cannot be read: {error}"
+        report.error = f"cannot be read: {error}"
         return report
     collector = _NameCollector()
-    known_aliases = -1
-    while len(collector.aliases) > known_aliases:  # an alias may be used above the line that defines it
-        known_aliases = len(collector.aliases)
+    alias_count = -1
+    while len(collector.aliases) > alias_count:  # an alias may be used above the line that defines it
+        alias_count = len(collector.aliases)
         collector.visit(tree)
     for used in sorted(collector.used):
         _classify(used, report)
@@ -145,20 +151,24 @@ class _NameCollector(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         path = self._path(node.func) or ""
         if path.endswith(("Completion.create", "Completion.create_async")):
-            given = {keyword.arg: keyword.value for keyword in node.keywords}
-            for name, place in (("model", 0), ("provider", 2)):
-                if place < len(node.args):
-                    given[name] = node.args[place]
-            self.models.update(_string(given.get("model")))
-            self.providers.update(_string(given.get("provider")))
-            provider = given.get("provider")
-            is_named = bool(_string(provider)) or provider is not None and bool(self._path(provider))
-            if not is_named and None not in given:  # no provider, or one that is only known when the script runs
-                self.has_dynamic_provider = True
+            self._add_completion(node)
         self.generic_visit(node)
 
+    def _add_completion(self, node: ast.Call) -> None:
+        arguments = {keyword.arg: keyword.value for keyword in node.keywords}
+        for name, position in (("model", 0), ("provider", 2)):
+            if position < len(node.args):
+                arguments[name] = node.args[position]
+        provider = arguments.get("provider")
+        self.models.update(_string(arguments.get("model")))
+        self.providers.update(_string(provider))
+        is_named = bool(_string(provider)) or provider is not None and bool(self._path(provider))
+        has_unpacked_arguments = None in arguments  # `**kwargs` may hold the provider
+        if not is_named and not has_unpacked_arguments:
+            self.has_dynamic_provider = True
+
     def _path(self, node: ast.AST) -> str | None:
-        """Return the dotted path in g4f that an expression names; None where it is something else."""
+        """Return the dotted path in g4f that an expression names, or None."""
         source = _dotted_name(node)
         if source in self.aliases:
             return self.aliases[source]
@@ -169,7 +179,7 @@ class _NameCollector(ast.NodeVisitor):
 
 
 def _dotted_name(node: ast.AST) -> str:
-    """Return a name, or a chain of attributes of one, as it is written; an empty text for anything else."""
+    """Return a name such as ``g4f`` or ``g4f.Provider.Bing`` as it is written; an empty string for anything else."""
     if isinstance(node, ast.Attribute):
         parent = _dotted_name(node.value)
         return f"{parent}.{node.attr}" if parent else ""
@@ -177,7 +187,7 @@ def _dotted_name(node: ast.AST) -> str:
 
 
 def _path_in_g4f(module: str) -> str | None:
-    """Return what follows ``g4f`` in a module's name; None where the name does not contain it."""
+    """Return what follows ``g4f`` in a module's name, or None if the name does not contain it."""
     parts = module.replace("g4f_legacy", "g4f").split(".")
     return ".".join(parts[parts.index("g4f") + 1 :]) if "g4f" in parts else None
 
@@ -190,12 +200,12 @@ def _find_module(path: str) -> Any:
 
 
 def _string(node: ast.AST | None) -> list[str]:
-    """Return the text of a string literal, as a list that is empty for anything else."""
+    """Return the value of a string literal, in a list that is empty for anything else."""
     return [node.value] if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value else []
 
 
 def _classify(used: str, report: Report) -> None:
-    """Find out what a dotted path names, and write it into the report."""
+    """Add what a dotted path names to the report."""
     found: Any = _g4f
     path: list[str] = []
     for name in used.split("."):
@@ -214,7 +224,7 @@ def _classify(used: str, report: Report) -> None:
             report.providers[name] = _provider_state(found)
             return
         if not isinstance(found, (ModuleType, type)):
-            break  # the rest of the path is an attribute of a text, a list, and so on
+            break  # the rest of the path is an attribute of a string, a list, and so on
     report.names[".".join(path)] = LIVE
 
 
@@ -225,7 +235,7 @@ def _provider_state(provider: Any) -> str:
 
 
 def _model_state(model: Model | None, name: str) -> str:
-    """Return the state of a model's provider of 2023; "live" as well where a live provider lists the model."""
+    """Return the state of a model's provider of 2023, or "live" if a live provider lists the model."""
     if any(name in (*provider.models, *provider.models.values()) for provider in registry.all().values()):
         return LIVE
     return UNKNOWN if model is None else PLACEHOLDER

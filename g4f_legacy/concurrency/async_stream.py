@@ -1,4 +1,4 @@
-"""Completions for asynchronous code: the same generators, in a thread of their own."""
+"""Completions for asynchronous code: generators that run in a thread of their own."""
 
 from asyncio import CancelledError, shield, wrap_future
 from collections.abc import AsyncIterator, Generator
@@ -12,7 +12,7 @@ from .worker import STREAM_END, StreamWorker
 class AsyncStream:
     """A completion that can be consumed once: ``async for`` yields its tokens, ``await`` returns the complete text.
 
-    Leaving the loop early, or being cancelled, ends the completion on the server.
+    Ending the loop early, or cancellation, stops the completion on the server.
     """
 
     def __init__(self, tokens: Generator[str, Any, Any]) -> None:
@@ -40,7 +40,7 @@ class AsyncStream:
         try:
             yield worker
         except CancelledError:
-            worker.stop()  # not awaited: whoever cancels does not want to wait
+            worker.stop()  # not awaited, so that the cancellation takes effect at once
             raise
         finally:
             if not worker.stopped.is_set():

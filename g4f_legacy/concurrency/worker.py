@@ -1,10 +1,10 @@
 """A completion in a thread of its own, which another thread can stop, even while it waits for its server."""
 
+import socket
+import threading
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-import socket
-import threading
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -16,10 +16,10 @@ _local = threading.local()  # its `worker` is the StreamWorker that the thread b
 
 
 class StreamWorker:
-    """A generator of tokens that runs in a thread of its own. A token is fetched when it is asked for.
+    """A generator of tokens that runs in a thread of its own. Each token is fetched when `next` is called.
 
     Attributes:
-        stopped (threading.Event): is set once the completion is to end.
+        stopped (threading.Event): set when the completion has to end.
     """
 
     def __init__(self, tokens: Generator[str, Any, Any]) -> None:

@@ -3,10 +3,10 @@ import socket
 import ssl
 from typing import Any
 
-from command_line import run
 import pytest
-from replay import exchange, load
 import requests
+from command_line import run
+from replay import exchange, load
 from urllib3.exceptions import MaxRetryError
 
 from g4f_legacy import errors
@@ -14,90 +14,90 @@ from g4f_legacy.cli.check import explain
 from g4f_legacy.server import create_app, serve_in_background
 
 
-def walk(provider: str, url: str, model: str = "", auth: str = "") -> Any:
-    """The exit code, and the lines without addresses."""
+def check(provider: str, url: str, model: str = "", auth: str = "") -> Any:
+    """Return the exit code and the printed lines, without the server's address."""
     credentials = ["--auth", auth] if auth else []
     code, out, _ = run("check", "-p", provider, "-m", model, "--base-url", url, *credentials)
     return code, out.replace(url, "").splitlines()
 
 
-def test_a_host_that_works() -> None:
+def test_a_server_that_works() -> None:
     with serve_in_background(create_app("Echo"), threads=4) as url:
-        code, lines = walk("H2o", url)
+        code, lines = check("H2o", url)
         assert code == 0
-        assert [line.split()[:2] for line in lines] == [["ok", what] for what in "GET POST POST POST DELETE 2".split()]
-        assert walk("OpenAssistant", url, auth="a")[0] == 0
+        assert [line.split()[:2] for line in lines] == [["ok", step] for step in "GET POST POST POST DELETE 2".split()]
+        assert check("OpenAssistant", url, auth="a")[0] == 0
 
 
 @pytest.mark.parametrize("form", ["/v1", ""])
 def test_an_openai_compatible_server(form: str) -> None:
     with serve_in_background(create_app("Echo"), threads=4) as url:
-        code, lines = walk("OpenAI", url + form)
+        code, lines = check("OpenAI", url + form)
     assert code == 0
     assert [line.split()[1] for line in lines] == ["GET", "POST", "2"]
 
 
-def test_a_host_of_the_other_generation(play: Any) -> None:
+def test_a_chat_ui_of_the_other_generation(play: Any) -> None:
     with serve_in_background(create_app("Echo"), threads=4) as url:
-        code, lines = walk("HuggingChat", url, model="falcon-40b")
+        code, lines = check("HuggingChat", url, model="falcon-40b")
     assert code == 5 and "speaks chat-ui's protocol of 2023: use the provider H2o" in lines[-2]
-    made, _, _, deleted = load("hugging_chat/hello")
+    created, _, _, deleted = load("hugging_chat/hello")
     settings = exchange("POST", "/settings", 200, content_length="0")
-    code, lines = walk("H2o", play([exchange("GET", "/", 200, content_length="0"), settings, made, deleted]).url)
+    code, lines = check("H2o", play([exchange("GET", "/", 200, content_length="0"), settings, created, deleted]).url)
     assert code == 5 and "speaks chat-ui's protocol of 2024 and later: use the provider HuggingChat" in lines[-2]
 
 
 @pytest.mark.usefixtures("any_wording")
-def test_what_it_says_hangs_on_no_message(play: Any) -> None:
+def test_the_output_does_not_depend_on_the_wording_of_errors(play: Any) -> None:
     with serve_in_background(create_app("Echo"), threads=4) as url:
-        code, lines = walk("HuggingChat", url, model="falcon-40b")
+        code, lines = check("HuggingChat", url, model="falcon-40b")
     assert code == 5 and lines[-1].strip() == "It is a chat-ui of another generation."
-    code, lines = walk("H2o", play(load("h2o/hello")[:-1]).url)
+    code, lines = check("H2o", play(load("h2o/hello")[:-1]).url)
     assert code == 0 and [line.split()[0] for line in lines] == ["ok"] * 4 + ["failed", "ok"]
 
 
 def test_hugging_chat(play: Any) -> None:
-    code, lines = walk("HuggingChat", play(load("hugging_chat/hello")).url, model="falcon-180b")
+    code, lines = check("HuggingChat", play(load("hugging_chat/hello")).url, model="falcon-180b")
     assert code == 0
     assert [line.split()[1] for line in lines] == ["POST", "POST", "DELETE", "14"]
 
 
 def test_google_with_a_bad_key(play: Any) -> None:
-    said = '[{"error": {"code": 400, "message": "API key not valid.", "details": [{"reason": "API_KEY_INVALID"}]}}]'
+    body = '[{"error": {"code": 400, "message": "API key not valid.", "details": [{"reason": "API_KEY_INVALID"}]}}]'
     path = "/v1beta/models/gemini-flash-latest:streamGenerateContent?alt=sse"
-    code, lines = walk("Google", play([exchange("POST", path, 400, (said,))]).url, auth="a")
+    code, lines = check("Google", play([exchange("POST", path, 400, (body,))]).url, auth="a")
     assert code == 3 and lines[0].startswith("failed  Google: 400 Said So: API key not valid (/v1beta/models/")
 
 
 def test_a_step_that_fails(play: Any) -> None:
-    code, lines = walk("H2o", play(load("h2o/no_cookie")).url)
+    code, lines = check("H2o", play(load("h2o/no_cookie")).url)
     assert code == 5
     assert lines[:2] == ["ok      GET / 200", "ok      POST /settings 200"]
     assert lines[2].startswith("failed  H2o: 405 Method Not Allowed: You need to accept the welcome modal first (/conv")
     assert "terms" in lines[3] and len(lines) == 4
 
 
-def test_a_login_that_is_refused(play: Any) -> None:
-    code, lines = walk("OpenAssistant", play(load("open_assistant/not_logged_in")).url, auth="a")
+def test_refused_credentials(play: Any) -> None:
+    code, lines = check("OpenAssistant", play(load("open_assistant/not_logged_in")).url, auth="a")
     assert code == 3 and "requires credentials" in lines[-1]
 
 
 def test_a_clean_up_that_fails(play: Any) -> None:
-    code, lines = walk("H2o", play(load("h2o/hello")[:-1]).url)
+    code, lines = check("H2o", play(load("h2o/hello")[:-1]).url)
     assert code == 0
     assert lines[-2].startswith("failed  H2o: cleaning up failed: ")
 
 
-def test_a_page_that_is_no_host(play: Any) -> None:
+def test_a_page_of_another_kind_of_server(play: Any) -> None:
     page = exchange("POST", "/api/chat", 200, ("<html>",), content_length="?", content_type="text/html")
-    code, lines = walk("OpenAssistant", play([page]).url, auth="a")
-    assert code == 5 and lines[-1].strip() == "Something answers there, but it does not speak this protocol."
+    code, lines = check("OpenAssistant", play([page]).url, auth="a")
+    assert code == 5 and lines[-1].strip() == "The server responds, but it does not speak this protocol."
 
 
-def test_the_log_is_left_as_it_was(play: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_logger_is_restored(play: Any, capsys: pytest.CaptureFixture[str]) -> None:
     log = logging.getLogger("g4f_legacy")
     before = (log.propagate, list(log.handlers))
-    walk("H2o", play(load("h2o/no_cookie")).url)
+    check("H2o", play(load("h2o/no_cookie")).url)
     assert (log.propagate, list(log.handlers)) == before
     assert capsys.readouterr() == ("", "")
 
@@ -111,10 +111,10 @@ def failure(cause: Exception) -> errors.RequestFailedError:
 @pytest.mark.parametrize(
     "error, text",
     [
-        (failure(socket.gaierror(-2, "Name or service not known")), "There is no host of that name"),
+        (failure(socket.gaierror(-2, "Name or service not known")), "The host name cannot be resolved"),
         (failure(ConnectionRefusedError(111, "Connection refused")), "Nothing listens there"),
         (failure(ssl.SSLError(1, "certificate verify failed")), "TLS failed"),
-        (errors.RequestFailedError("no answer"), "did not answer as expected"),
+        (errors.RequestFailedError("no answer"), "did not respond as expected"),
         (errors.RequestFailedError("x", status=404), "another protocol"),
         (errors.RequestFailedError("x", status=422), "does not list that model"),
         (errors.RequestFailedError("x", status=500), "does not list"),

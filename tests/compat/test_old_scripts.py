@@ -1,13 +1,13 @@
-"""Scripts in the shapes that scripts of 2023 have, run unchanged against a server of one's own.
+"""Scripts like those of 2023, run unchanged against a local server.
 
-Each is named after what it shows: the numbers are those of the list of what scripts use, most frequent first.
+The numbers in their names rank what scripts use by its frequency.
 """
 
 import os
-from pathlib import Path
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Dict, Iterator, Tuple
 
 import pytest
@@ -16,7 +16,7 @@ from g4f_legacy.server import create_app, serve_in_background
 
 ASK = 'messages=[{"role": "user", "content": "Hello there"}]'
 
-# The script, and what it prints. The server says the last message of the user's back, word by word.
+# Each script, and what it prints. The server repeats the last user message, word by word.
 SCRIPTS: Dict[str, Tuple[str, str]] = {
     "1: create, by position": (
         """
@@ -79,7 +79,7 @@ for model in (g4f.models.gpt_4, g4f.models.default, g4f.models.gpt_35_long, gpt_
 """,
         "gpt-4 | Hello there\n | Hello there\n" + 3 * "gpt-3.5-turbo | Hello there\n",
     ),
-    "4: a Model that the script makes": (
+    "4: a Model that the script creates": (
         f"""
 import g4f
 model = g4f.Model(name="gpt-4", base_provider="openai", best_provider=g4f.Provider.Bing)
@@ -87,7 +87,7 @@ print(g4f.ChatCompletion.create(model, {ASK}), g4f.Model("x", "y", None).base_pr
 """,
         "Hello there y\n",
     ),
-    "4: a provider's whole list of models": (
+    "4: a provider's list of models": (
         f"""
 import g4f
 print(g4f.ChatCompletion.create(model=g4f.Provider.Bing.model, provider=g4f.Provider.Bing, {ASK}))
@@ -95,7 +95,7 @@ print(g4f.ChatCompletion.create(model=g4f.Provider.AiAsk.model, provider=g4f.Pro
 """,
         "Hello there\nHello there\n",
     ),
-    "5: the first example: params of a provider that is gone": (
+    "5: the first example: params of a placeholder": (
         f"""
 import g4f
 
@@ -212,11 +212,11 @@ print("Bing" in names, all(getattr(g4f.Provider, name) is p for name, p in zip(n
 bing = g4f.Provider.__map__["Bing"]
 print(bing.url, bing.model, bing.needs_auth, bing.working, bing.supports_stream)
 print(bing.supports_gpt_35_turbo, bing.supports_gpt_4)
-print([p.__name__.split(".")[-1] for p in g4f.Provider.__providers__ if p.working and p.supports_stream][:2])
+print("Echo" in [p.__name__.split(".")[-1] for p in g4f.Provider.__providers__ if p.working and p.supports_stream])
 """,
         "True True BaseProvider\nTrue\nTrue\nTrue\nTrue True\n"
         "https://bing.com/chat ['gpt-4'] False False True\nFalse True\n"
-        "['Echo', 'Google']\n",
+        "True\n",
     ),
     "10: asynchronous": (
         f"""
@@ -392,7 +392,7 @@ except Exception as error:
         f"""
 import socket
 def refuse(*_):
-    raise SystemExit("it called somebody")
+    raise SystemExit("something was sent")
 socket.socket.connect = socket.getaddrinfo = refuse
 import g4f
 g4f.check_version = g4f.debug.version_check = g4f.version_check = True

@@ -12,26 +12,26 @@ from g4f_legacy.compat import placeholders
 from g4f_legacy.errors import ProviderNotWorkingError
 
 HELLO = [{"role": "user", "content": "Hello"}]
-LIVE_IN_2023 = {"H2o", "HuggingChat", "OpenAssistant"}
+STILL_SUPPORTED = {"H2o", "HuggingChat", "OpenAssistant"}
 
 
-def test_all_names_of_2023_answer() -> None:
-    assert len(placeholders.placeholder_names()) + len(LIVE_IN_2023) == 88
+def test_all_names_of_2023_exist() -> None:
+    assert len(placeholders.placeholder_names()) + len(STILL_SUPPORTED) == 88
     assert not set(placeholders.placeholder_names()) & set(registry.names())
-    assert all(getattr(Provider, name) for name in [*placeholders.placeholder_names(), *LIVE_IN_2023])
+    assert all(getattr(Provider, name) for name in [*placeholders.placeholder_names(), *STILL_SUPPORTED])
 
 
 @pytest.mark.parametrize("name", placeholders.placeholder_names())
-def test_one(name: str) -> None:
+def test_each_placeholder(name: str) -> None:
     provider: Any = getattr(Provider, name)
     assert inspect.ismodule(provider) and provider.__doc__
     assert provider.url.startswith("http") and provider.working is False
     assert type(provider.model) is list and set(provider.models) == set(provider.model)
     flags = ("supports_stream", "needs_auth", "supports_gpt_35_turbo", "supports_gpt_4")
     assert all(type(getattr(provider, flag)) is bool for flag in flags)
-    said = "Bard" if name == "Palm" else name
-    assert provider.params.startswith(f"g4f.Providers.{said} supports: (model: str, messages: ")
-    assert provider.__name__ == said and getattr(provider, said) is provider
+    own_name = "Bard" if name == "Palm" else name
+    assert provider.params.startswith(f"g4f.Providers.{own_name} supports: (model: str, messages: ")
+    assert provider.__name__ == own_name and getattr(provider, own_name) is provider
     assert provider == copy.deepcopy(provider) == pickle.loads(pickle.dumps(provider)) is provider
     assert {provider: 1}[getattr(Provider, name)] == 1
     registry.check_provider(provider)
@@ -54,11 +54,11 @@ def test_facts() -> None:
     assert Provider.Palm is Provider.Bard
 
 
-def test_two_spellings_are_two() -> None:
+def test_two_spellings_are_two_providers() -> None:
     assert Provider.DFEHub is not Provider.DfeHub and Provider.PI.url != Provider.Pi.url
 
 
-def test_they_are_made_when_they_are_asked_for() -> None:
+def test_they_are_created_when_they_are_first_used() -> None:
     code = """
 import g4f_legacy
 from g4f_legacy import Provider
@@ -72,7 +72,7 @@ print(before, len(placeholders._placeholders))
 
 
 @pytest.mark.parametrize("method", ["create_completion", "_create_completion"])
-def test_a_completion_says_what_to_do(method: str) -> None:
+def test_a_completion_raises_with_a_hint(method: str) -> None:
     with pytest.raises(ProviderNotWorkingError, match="^Bing is gone, and there is no redirect") as raised:
         list(getattr(Provider.Bing, method)("gpt-4", HELLO, True))
     assert str(raised.value).count("\n  ") == 3
@@ -101,7 +101,7 @@ class TestModels:
     def test_find(self, name: str, attribute: str) -> None:
         assert models.find_model(name) is getattr(models, attribute)
 
-    def test_find_none(self) -> None:
+    def test_find_unknown(self) -> None:
         assert models.find_model("nope") is None
         assert not hasattr(models, "gpt_7") and not hasattr(models.Model, "gpt_7")
 
@@ -114,6 +114,6 @@ class TestModels:
         assert models.ModelUtils.convert["gpt-4"] is models.gpt_4
         assert models.ModelUtils.convert["google-bard"] is models.palm
 
-    def test_one_of_ones_own(self) -> None:
+    def test_a_model_that_a_script_creates(self) -> None:
         assert models.Model("a", "b", None) == models.Model(name="a", base_provider="b") != models.Model("b")
         assert len({models.Model("a"), models.Model("a")}) == 1

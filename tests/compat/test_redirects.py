@@ -2,9 +2,9 @@ import json
 import logging
 from typing import Any, Dict, List
 
-from engines import engine
 import pytest
 from replay import exchange, load
+from scripted_provider import scripted_provider
 
 from g4f_legacy import ChatCompletion, Provider, models, redirect
 from g4f_legacy.compat import redirects
@@ -19,47 +19,47 @@ HELLO: List[Dict[str, str]] = [{"role": "user", "content": "Hello"}]
 PATH = "/v1/chat/completions"
 
 
-def answers(count: int = 1) -> List[Dict[str, Any]]:
+def completions(count: int = 1) -> List[Dict[str, Any]]:
     body = json.dumps({"choices": [{"message": {"content": "Hi"}}]})
     return [exchange("POST", PATH, 200, (body,), content_length="?") for _ in range(count)]
 
 
 @pytest.fixture
 def target(play: Any) -> Any:
-    """A server, for one call."""
-    return play(answers())
+    """Return a server that completes one call."""
+    return play(completions())
 
 
-class TestWhatItTakes:
+class TestRedirectedCalls:
     @pytest.mark.parametrize("provider", ["Bing", Provider.Bing, "H2o", Provider.OpenAssistant, "HuggingChat", None])
     @pytest.mark.parametrize("model", ["gpt-4", "falcon-40b", "", None, "unknown", models.gpt_4, models.gpt_4_32k])
-    def test_calls_whose_provider_is_gone(self, model: Any, provider: Any, target: Any) -> None:
+    def test_calls_to_unavailable_providers(self, model: Any, provider: Any, target: Any) -> None:
         redirect("OpenAI", "mine", base_url=target.url + "/v1")
         assert ChatCompletion.create(model, HELLO, provider) == "Hi"
         assert target.sent[0].json == {"model": "mine", "messages": HELLO, "stream": False}
 
-    def test_not_a_live_provider(self, target: Any) -> None:
+    def test_not_calls_to_available_providers(self, target: Any) -> None:
         redirect("OpenAI", "mine", base_url=target.url + "/v1")
         assert ChatCompletion.create("", HELLO, "Echo") == "Hello"
-        assert ChatCompletion.create("", HELLO, engine("a")) == "a"
+        assert ChatCompletion.create("", HELLO, scripted_provider("a")) == "a"
         assert target.sent == []
 
     @pytest.mark.parametrize("how", ["option", "environment", "module"])
     @pytest.mark.parametrize("provider", ["H2o", None])
-    def test_not_a_provider_with_a_host(
+    def test_not_calls_to_a_provider_with_a_server(
         self, provider: Any, how: str, play: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         redirect("Echo")
-        host = play([exchange("GET", "/", 418, content_length="0")])
-        options = {"base_url": host.url} if how == "option" else {}
+        server = play([exchange("GET", "/", 418, content_length="0")])
+        options = {"base_url": server.url} if how == "option" else {}
         if how == "environment":
-            monkeypatch.setenv("G4F_LEGACY_H2O_URL", host.url)
+            monkeypatch.setenv("G4F_LEGACY_H2O_URL", server.url)
         elif how == "module":
-            monkeypatch.setattr(Provider.H2o, "url", host.url)
+            monkeypatch.setattr(Provider.H2o, "url", server.url)
         with pytest.raises(Exception, match="418"):
             ChatCompletion.create("falcon-40b", HELLO, provider, **options)
 
-    def test_not_hugging_chat_with_a_login(self, responses: Any) -> None:
+    def test_not_calls_to_hugging_chat_with_credentials(self, responses: Any) -> None:
         redirect("Echo")
         responses.post("https://huggingface.co/chat/conversation", status=418)
         with pytest.raises(Exception, match="418"):
@@ -68,13 +68,13 @@ class TestWhatItTakes:
         wrong: Any = {"session": object(), "cookies": "a=b"}
         assert ChatCompletion.create("x", HELLO, "HuggingChat", **wrong) == "Hello"
 
-    def test_direct_calls_take_what_scripts_have_for_a_model(self, play: Any) -> None:
+    def test_direct_calls_accept_models_as_scripts_pass_them(self, play: Any) -> None:
         for model in (models.falcon_7b, ["falcon-7b"], "falcon-7b"):
-            host = play(load("h2o/hello"))
-            assert list(Provider.H2o.create_completion(model, HELLO, base_url=host.url))
-            assert host.sent[2].json == {"model": "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-7b-v3"}
+            server = play(load("h2o/hello"))
+            assert list(Provider.H2o.create_completion(model, HELLO, base_url=server.url))
+            assert server.sent[2].json == {"model": "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-7b-v3"}
 
-    def test_a_class_of_the_scripts_own(self) -> None:
+    def test_not_calls_to_a_class_that_the_script_defines(self) -> None:
         class Mine:
             supports_stream = True
 
@@ -89,12 +89,12 @@ class TestWhatItTakes:
         redirect("OpenAI", base_url=target.url + "/v1", model="mine")
         assert list(getattr(Provider.Bing, method)("gpt-4", HELLO, False)) == ["Hi"]
 
-    def test_a_stream_from_a_provider_that_had_none(self) -> None:
+    def test_streams_of_placeholders_that_could_not_stream(self) -> None:
         redirect("Echo")
         assert list(ChatCompletion.create("", HELLO, Provider.Aichat, stream=True)) == ["Hello"]
 
 
-class TestWhatItPassesOn:
+class TestForwardedOptions:
     def test_generation_parameters_only(self, target: Any) -> None:
         redirect("OpenAI", "mine", base_url=target.url + "/v1")
         parameters = {"temperature": 0.5, "top_p": 1, "max_tokens": 9, "n": 1, "stop": ["x"], "presence_penalty": 0}
@@ -119,26 +119,26 @@ class TestWhatItPassesOn:
         assert sent.json == {"model": "mine", "messages": HELLO, "stream": False, **parameters}
         assert "s3cr3t" not in str(sent.headers)
 
-    def test_the_redirects_own_options_come_first(self, target: Any) -> None:
+    def test_the_options_of_the_target_have_precedence(self, target: Any) -> None:
         redirect("OpenAI", "mine", base_url=target.url + "/v1", auth="its-own-key", temperature=0)
         ChatCompletion.create("gpt-4", HELLO, "Bing", temperature=1, auth="another")
         assert target.sent[0].json["temperature"] == 0
         assert target.sent[0].headers["authorization"] == "Bearer its-own-key"
 
-    def test_a_proxy_for_a_target_far_away(self) -> None:
+    def test_a_proxy_is_forwarded_to_public_servers_only(self) -> None:
         with redirect("OpenAI", auth="s3cr3t"):
             assert redirects.call_target("Bing", {"proxy": "localhost:1"}).options["proxy"] == "localhost:1"
-        for own in ("http://127.0.0.1:1", "http://192.168.1.5:8000/v1"):
-            with redirect("OpenAI", base_url=own):
-                given = {"proxy": "localhost:1", "verify": False}
-                assert redirects.call_target("Bing", given).options == {"base_url": own}
+        for base_url in ("http://127.0.0.1:1", "http://192.168.1.5:8000/v1"):
+            with redirect("OpenAI", base_url=base_url):
+                options = {"proxy": "localhost:1", "verify": False}
+                assert redirects.call_target("Bing", options).options == {"base_url": base_url}
 
     @pytest.mark.parametrize("wrong", [{"timeout": "30"}, {"timeout": 0}, {"proxy": {"http": "x"}}, {"retries": "3"}])
-    def test_what_cannot_be_used_is_left_out(self, wrong: Any) -> None:
+    def test_options_that_cannot_be_used_are_left_out(self, wrong: Any) -> None:
         with redirect("OpenAI", auth="s3cr3t"):
             assert redirects.call_target("Bing", wrong).options == {"auth": "s3cr3t"}
 
-    def test_a_login_that_a_stand_in_needed_is_not_needed(self) -> None:
+    def test_credentials_of_a_placeholder_are_not_needed(self) -> None:
         redirect("Echo")
         assert Provider.Poe.needs_auth and ChatCompletion.create("", HELLO, Provider.Poe) == "Hello"
 
@@ -149,7 +149,7 @@ class TestWhatItPassesOn:
         assert kwargs == {"chatId": "5", "temperature": 1}
 
 
-class TestHowItIsSet:
+class TestTargets:
     def test_as_a_context_manager(self) -> None:
         redirect("Echo", "outer")
         with redirect("Echo", "inner") as target:
@@ -169,20 +169,20 @@ class TestHowItIsSet:
             assert redirects.current_target() is first
         assert redirects.current_target() is None
 
-    def test_a_block_entered_late(self) -> None:
+    def test_a_block_that_is_entered_later(self) -> None:
         late, other = redirect("Echo", "late"), redirect("Echo", "other")
         with late:
             assert redirects.current_target() is late
         assert redirects.current_target() is other
 
-    def test_a_host_of_2023_as_the_target(self, play: Any) -> None:
-        host = play(load("h2o/hello"))
-        with redirect("H2o", base_url=host.url):
+    def test_h2o_as_the_target(self, play: Any) -> None:
+        server = play(load("h2o/hello"))
+        with redirect("H2o", base_url=server.url):
             assert ChatCompletion.create("gpt-4", [{"role": "user", "content": "hello"}], "Bing").startswith("Привет!")
 
-    def test_a_chat_ui_of_today_as_the_target(self, play: Any) -> None:
-        host = play(load("hugging_chat/models") + load("hugging_chat/hello"))
-        with redirect("HuggingChat", base_url=host.url):
+    def test_hugging_chat_as_the_target(self, play: Any) -> None:
+        server = play(load("hugging_chat/models") + load("hugging_chat/hello"))
+        with redirect("HuggingChat", base_url=server.url):
             assert ChatCompletion.create("gpt-4", [{"role": "user", "content": "hello"}], "Bing").startswith("Привет!")
 
     def test_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,12 +206,12 @@ class TestHowItIsSet:
             ("Echo", {"timeout": "soon"}, TypeError),
         ],
     )
-    def test_mistakes(self, provider: Any, options: Any, kind: Any) -> None:
+    def test_wrong_arguments(self, provider: Any, options: Any, kind: Any) -> None:
         with pytest.raises(kind):
             redirect(provider, **options)
         assert redirects.current_target() is None
 
-    def test_one_line_for_each(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_each_redirect_is_logged_once(self, caplog: pytest.LogCaptureFixture) -> None:
         redirect("Echo", "mine")
         with caplog.at_level(logging.INFO, "g4f_legacy"):
             for provider in ("Bing", "You", "Bing", None):
@@ -222,7 +222,7 @@ class TestHowItIsSet:
         assert "s3cr3t" not in repr(redirect("Echo", auth="s3cr3t"))
 
 
-class TestWithoutOne:
+class TestWithoutTarget:
     @pytest.mark.parametrize("model", ["gpt-4", "falcon-40b", "", None, models.gpt_4, models.gpt_4_32k, []])
     def test_no_provider(self, model: Any) -> None:
         with pytest.raises(ProviderNotWorkingError, match="is gone, and there is no redirect for its calls"):
@@ -232,10 +232,10 @@ class TestWithoutOne:
         with pytest.raises(ModelNotFoundError):
             ChatCompletion.create("unknown", HELLO)
 
-    def test_a_live_one_that_lists_the_model(self) -> None:
+    def test_an_available_provider_that_lists_the_model(self) -> None:
         assert ChatCompletion.create("echo", HELLO) == "Hello"
 
-    def test_openai_where_it_is_configured(self, target: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_openai_if_it_is_configured(self, target: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("OPENAI_BASE_URL", target.url + "/v1")
         monkeypatch.setenv("OPENAI_API_KEY", "its-own-key")
         kwargs: Any = {"auth": "s3cr3t", "cookies": {"a": "s3cr3t"}, "chatId": "5", "temperature": 1}
@@ -244,6 +244,6 @@ class TestWithoutOne:
         assert target.sent[0].headers["authorization"] == "Bearer its-own-key"
         assert "cookie" not in target.sent[0].headers
 
-    def test_a_login_for_another_service_does_not_make_openai_the_one(self) -> None:
+    def test_credentials_of_another_service_do_not_configure_openai(self) -> None:
         with pytest.raises(ProviderNotWorkingError):
             ChatCompletion.create("gpt-4", HELLO, auth="s3cr3t")

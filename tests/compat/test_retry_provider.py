@@ -1,8 +1,8 @@
 import asyncio
 from typing import Any, List
 
-from engines import engine
 import pytest
+from scripted_provider import scripted_provider
 
 from g4f_legacy import ChatCompletion, Provider, RetryProvider, redirect, registry
 from g4f_legacy.compat.provider_module import wrap_module
@@ -12,7 +12,7 @@ HELLO = [{"role": "user", "content": "Hello"}]
 
 
 def provider(*script: Any) -> Any:
-    module = engine(*script)
+    module = scripted_provider(*script)
     wrap_module(module)
     return module
 
@@ -21,13 +21,13 @@ def ask(*providers: Any, stream: bool = True, shuffle: bool = False) -> List[str
     return list(ChatCompletion.create("", HELLO, RetryProvider(list(providers), shuffle), stream=stream))
 
 
-def test_the_first_that_gives_a_token() -> None:
+def test_the_first_provider_that_yields_a_token() -> None:
     last = provider("c")
     assert ask(provider(GenerationError("no")), provider("a", "b"), last) == ["a", "b"]
     assert last.calls == []
 
 
-def test_one_that_is_empty_but_whole() -> None:
+def test_an_empty_completion_is_complete() -> None:
     assert ask(provider(), provider("a")) == []
 
 
@@ -53,21 +53,21 @@ def test_all_failures_are_listed() -> None:
     )
 
 
-def test_none_to_try() -> None:
+def test_nothing_to_try() -> None:
     with pytest.raises(RetryNoProviderError, match="^there is no provider to try$"):
         ask()
 
 
-def test_only_those_that_can_stream() -> None:
-    silent = provider("a")
-    silent.supports_stream = False
-    assert ask(silent, provider("b")) == ["b"]
-    assert ask(silent, provider("b"), stream=False) == ["a"]
+def test_only_providers_that_can_stream() -> None:
+    no_stream = provider("a")
+    no_stream.supports_stream = False
+    assert ask(no_stream, provider("b")) == ["b"]
+    assert ask(no_stream, provider("b"), stream=False) == ["a"]
     with pytest.raises(RetryNoProviderError, match="that can stream"):
-        ask(silent)
+        ask(no_stream)
 
 
-def test_shuffled_anew_each_time_without_changing_the_list() -> None:
+def test_shuffled_for_each_call_without_changing_the_list() -> None:
     providers = [provider(str(number)) for number in range(5)]
     before = list(providers)
     retry = RetryProvider(providers)
@@ -76,13 +76,13 @@ def test_shuffled_anew_each_time_without_changing_the_list() -> None:
     assert {ChatCompletion.create("", HELLO, RetryProvider(providers, shuffle=False)) for _ in range(9)} == {"0"}
 
 
-def test_names_and_stand_ins() -> None:
+def test_names_and_placeholders() -> None:
     with redirect("Echo"):
         assert ask("Bing", Provider.You) == ["Hello"]
     assert ask("Echo") == ["Hello"]
 
 
-def test_under_a_redirect_the_target_is_what_can_stream() -> None:
+def test_redirected_providers_can_stream_if_the_target_can() -> None:
     with redirect("Echo"):
         assert ask(Provider.Aichat, Provider.AiService) == ["Hello"]
         kwargs: Any = {"webdriver": object(), "cookies": "text", "auth": {"a": "b"}}
@@ -95,14 +95,14 @@ def test_asynchronous() -> None:
     assert asyncio.run(retry.create_async("", HELLO)) == "ab"
 
 
-def test_asynchronous_means_that_nothing_is_asked_before_it_is_awaited() -> None:
-    asked = provider("a")
-    coroutine = RetryProvider([asked]).create_async("", HELLO)
-    assert asked.calls == []
-    assert asyncio.run(coroutine) == "a" and len(asked.calls) == 1
+def test_nothing_is_sent_before_the_coroutine_is_awaited() -> None:
+    candidate = provider("a")
+    coroutine = RetryProvider([candidate]).create_async("", HELLO)
+    assert candidate.calls == []
+    assert asyncio.run(coroutine) == "a" and len(candidate.calls) == 1
 
 
-def test_what_it_is() -> None:
+def test_attributes() -> None:
     retry = RetryProvider([])
     assert retry.__name__ == "RetryProvider" and retry.working and retry.supports_stream and not retry.needs_auth
     registry.check_provider(retry)

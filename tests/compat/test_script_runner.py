@@ -1,18 +1,19 @@
 import atexit
 import io
 import os
-from pathlib import Path
 import signal
 import subprocess
 import sys
 import time
-from typing import Any, Sequence
 import zipfile
+from pathlib import Path
+from typing import Any, Sequence
 
 import pytest
 
+from g4f_legacy import registry
 from g4f_legacy.compat import redirects
-from g4f_legacy.compat import script_runner as runner
+from g4f_legacy.compat.script_runner import run_script
 from g4f_legacy.server import create_app, serve_in_background
 
 ASK = 'g4f.ChatCompletion.create("gpt-4", [{"role": "user", "content": "Hello"}])'
@@ -28,7 +29,7 @@ def start(*arguments: str, cwd: Path, **options: Any) -> "subprocess.Popen[str]"
 
 
 def run(*arguments: str, cwd: Path, to: Sequence[str] = ("--to", "Echo"), stdin: str = "", **environment: str) -> Any:
-    """The exit code, stdout and stderr of ``g4f-legacy run``."""
+    """Return the exit code, stdout and stderr of ``g4f-legacy run``."""
     process = start("-m", "g4f_legacy", "run", *to, *arguments, cwd=cwd, environment=environment)
     out, err = process.communicate(stdin, timeout=60)
     return process.returncode, out, err
@@ -40,50 +41,50 @@ def python(*arguments: str, cwd: Path, stdin: str = "") -> Any:
     return process.returncode, out, err
 
 
-WHO = """
+PRINT_MAIN = """
 import sys
 print(__name__, sys.argv, sys.path[0], globals().get("__file__"), sys.modules["__main__"].__dict__ is globals())
 """
 
 
-class TestAsPythonDoes:
-    """What a script sees of itself is what it sees under python."""
+class TestLikePython:
+    """A script sees of itself what it sees when ``python`` runs it."""
 
-    def check_alike(self, tmp_path: Path, *arguments: str, stdin: str = "") -> None:
+    def compare(self, tmp_path: Path, *arguments: str, stdin: str = "") -> None:
         expected = python(*arguments, cwd=tmp_path, stdin=stdin)
         assert run(*arguments, cwd=tmp_path, stdin=stdin) == expected
         assert expected[0] == 0 and expected[1]
 
     def test_a_script(self, tmp_path: Path) -> None:
         (tmp_path / "folder").mkdir()
-        (tmp_path / "folder" / "script.py").write_text(WHO)
-        self.check_alike(tmp_path, "folder/script.py", "--to", "-m", "--", "x")
-        self.check_alike(tmp_path, str(tmp_path / "folder" / "script.py"))
+        (tmp_path / "folder" / "script.py").write_text(PRINT_MAIN)
+        self.compare(tmp_path, "folder/script.py", "--to", "-m", "--", "x")
+        self.compare(tmp_path, str(tmp_path / "folder" / "script.py"))
 
     def test_stdin(self, tmp_path: Path) -> None:
-        self.check_alike(tmp_path, "-", "a", "-b", stdin=WHO)
+        self.compare(tmp_path, "-", "a", "-b", stdin=PRINT_MAIN)
 
     def test_a_module(self, tmp_path: Path) -> None:
-        (tmp_path / "script.py").write_text(WHO)
-        self.check_alike(tmp_path, "-m", "script", "--flag", "x")
+        (tmp_path / "script.py").write_text(PRINT_MAIN)
+        self.compare(tmp_path, "-m", "script", "--flag", "x")
 
     def test_a_package(self, tmp_path: Path) -> None:
         (tmp_path / "package").mkdir()
         (tmp_path / "package" / "__init__.py").write_text("")
-        (tmp_path / "package" / "__main__.py").write_text(WHO)
-        self.check_alike(tmp_path, "-m", "package", "x")
+        (tmp_path / "package" / "__main__.py").write_text(PRINT_MAIN)
+        self.compare(tmp_path, "-m", "package", "x")
 
     def test_a_folder(self, tmp_path: Path) -> None:
         (tmp_path / "folder").mkdir()
         (tmp_path / "folder" / "__main__.py").write_text("import sys, other\nprint(__name__, sys.argv, other.x)\n")
         (tmp_path / "folder" / "other.py").write_text("x = 5")
-        self.check_alike(tmp_path, "folder", "x")
+        self.compare(tmp_path, "folder", "x")
 
     def test_an_archive(self, tmp_path: Path) -> None:
         with zipfile.ZipFile(tmp_path / "script.zip", "w") as archive:
             archive.writestr("__main__.py", "import sys, other\nprint(__name__, sys.argv, other.x)\n")
             archive.writestr("other.py", "x = 5")
-        self.check_alike(tmp_path, "script.zip", "x")
+        self.compare(tmp_path, "script.zip", "x")
 
     @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
     def test_a_link(self, tmp_path: Path) -> None:
@@ -91,16 +92,16 @@ class TestAsPythonDoes:
         (tmp_path / "folder" / "script.py").write_text("import other\nprint(other.x, __file__)")
         (tmp_path / "folder" / "other.py").write_text("x = 5")
         (tmp_path / "link.py").symlink_to(tmp_path / "folder" / "script.py")
-        self.check_alike(tmp_path, "link.py")
+        self.compare(tmp_path, "link.py")
 
     def test_its_own_logging(self, tmp_path: Path) -> None:
         script = "import logging, sys\nlogging.basicConfig(level='INFO', stream=sys.stdout)\nlogging.info('mine')"
         (tmp_path / "script.py").write_text(script)
-        self.check_alike(tmp_path, "script.py")
+        self.compare(tmp_path, "script.py")
 
-    def test_another_encoding(self, tmp_path: Path) -> None:
+    def test_a_source_encoding(self, tmp_path: Path) -> None:
         (tmp_path / "script.py").write_bytes("# coding: cp1251\nprint('Привет')\n".encode("cp1251"))
-        self.check_alike(tmp_path, "script.py")
+        self.compare(tmp_path, "script.py")
 
     @pytest.mark.parametrize(
         "script, code",
@@ -113,11 +114,11 @@ class TestAsPythonDoes:
             ("import os; os._exit(9)", 9),
             ("import sys; sys.excepthook = lambda kind, *rest: print('hook', kind.__name__)\n1 / 0", 1),
             ("import other", 1),
-            ("this is no python", 1),
+            ("this is a syntax error", 1),
             ("import asyncio\nasync def f():\n    raise ValueError(5)\nasyncio.run(f())", 1),
         ],
     )
-    def test_how_it_ends(self, script: str, code: int, tmp_path: Path) -> None:
+    def test_exit_codes(self, script: str, code: int, tmp_path: Path) -> None:
         (tmp_path / "script.py").write_text(script, "utf-8")
         (tmp_path / "other.py").write_text("def f():\n    raise KeyError(5)\nf()")
         expected = python("script.py", cwd=tmp_path)
@@ -125,13 +126,13 @@ class TestAsPythonDoes:
         assert done == expected and done[0] == code
         assert "g4f_legacy" not in done[2] and "runpy" not in done[2]
 
-    @pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal on Windows")
+    @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT of this kind")
     def test_an_interrupt(self, tmp_path: Path) -> None:
         script = "import atexit, time\natexit.register(print, 'bye')\nprint('ready', flush=True)\ntime.sleep(60)\n"
         (tmp_path / "script.py").write_text(script)
         ends = []
-        for before in ([], ["-m", "g4f_legacy", "run"]):
-            process = start(*before, "script.py", cwd=tmp_path)
+        for prefix in ([], ["-m", "g4f_legacy", "run"]):
+            process = start(*prefix, "script.py", cwd=tmp_path)
             assert process.stdout is not None and process.stdout.readline() == "ready\n"
             time.sleep(0.5)  # until it sleeps
             process.send_signal(signal.SIGINT)
@@ -141,8 +142,8 @@ class TestAsPythonDoes:
         assert "KeyboardInterrupt" in ends[1][2]
 
 
-class TestTheNameG4f:
-    def test_everywhere(self, tmp_path: Path) -> None:
+class TestImportsOfG4f:
+    def test_all_imports(self, tmp_path: Path) -> None:
         """In modules that the script imports, in copies within other packages, in lower case."""
         (tmp_path / "bot").mkdir()
         (tmp_path / "bot" / "__init__.py").write_text("from .lib.g4f import Provider\nfrom .lib import g4f\n")
@@ -168,7 +169,7 @@ print(importlib.import_module("g4f.Provider.Providers.H2o") is g4f.Provider.H2o,
         assert out == "True True True\nTrue True\nTrue g4f_legacy Hello\n"
 
     @pytest.mark.parametrize("name", ["g4f.nothing", "g4f.Provider.Nothing", "g4f.cli"])
-    def test_what_is_not_there(self, name: str, tmp_path: Path) -> None:
+    def test_unknown_modules(self, name: str, tmp_path: Path) -> None:
         (tmp_path / "script.py").write_text(
             f"try:\n    import {name}\nexcept ModuleNotFoundError as e:\n    print(e, e.name)"
         )
@@ -178,13 +179,13 @@ print(importlib.import_module("g4f.Provider.Providers.H2o") is g4f.Provider.H2o,
             "",
         )
 
-    def test_a_module_of_the_scripts_own_that_has_the_name(self, tmp_path: Path) -> None:
+    def test_a_module_of_the_script_that_is_called_g4f(self, tmp_path: Path) -> None:
         (tmp_path / "cogs").mkdir()
         (tmp_path / "cogs" / "g4f.py").write_text("import g4f\nx = g4f.Provider.Bing.url")
         (tmp_path / "script.py").write_text("import cogs.g4f\nprint(cogs.g4f.x)")
         assert run("script.py", cwd=tmp_path) == (0, "https://bing.com/chat\n", "")
 
-    def test_not_outside(self, tmp_path: Path) -> None:
+    def test_only_in_scripts(self, tmp_path: Path) -> None:
         (tmp_path / "script.py").write_text(
             "import sys, g4f_legacy, g4f_legacy.compat.script_runner\nprint(len(sys.meta_path))\nimport g4f"
         )
@@ -192,8 +193,8 @@ print(importlib.import_module("g4f.Provider.Providers.H2o") is g4f.Provider.H2o,
         assert code == 1 and err.endswith("ModuleNotFoundError: No module named 'g4f'\n")
 
 
-class TestWithoutATarget:
-    need = "g4f-legacy: Bing is gone, and there is no redirect for its calls. Send them to a server of your own"
+class TestWithoutTarget:
+    message = "g4f-legacy: Bing is gone, and there is no redirect for its calls. Send them to a server of your own"
 
     @pytest.mark.parametrize(
         "script",
@@ -209,23 +210,23 @@ class TestWithoutATarget:
         ],
         ids=["plain", "except Exception", "except", "thread", "asyncio", "direct"],
     )
-    def test_it_ends_at_the_first_completion(self, script: str, tmp_path: Path) -> None:
+    def test_the_script_ends_at_its_first_completion(self, script: str, tmp_path: Path) -> None:
         (tmp_path / "script.py").write_text("import g4f\n" + script)
         code, out, err = run("script.py", cwd=tmp_path, to=())
         assert (code, out) == (4, "before\n")
-        assert err.startswith(self.need) and "Echo" in err and "Traceback" not in err
+        assert err.startswith(self.message) and "Echo" in err and "Traceback" not in err
 
-    def test_a_live_provider_without_a_host(self, tmp_path: Path) -> None:
+    def test_a_provider_without_a_server(self, tmp_path: Path) -> None:
         script = 'import g4f\ng4f.ChatCompletion.create("", [{"role": "user", "content": "x"}], g4f.Provider.H2o)'
         (tmp_path / "script.py").write_text(script)
         code, out, err = run("script.py", cwd=tmp_path, to=())
         assert code == 4 and err.startswith("g4f-legacy: H2o is gone")
 
-    def test_a_script_that_asks_nothing(self, tmp_path: Path) -> None:
+    def test_a_script_without_completions(self, tmp_path: Path) -> None:
         (tmp_path / "script.py").write_text("import g4f\nprint(g4f.Provider.Bing.url)")
         assert run("script.py", cwd=tmp_path, to=()) == (0, "https://bing.com/chat\n", "")
 
-    def test_a_live_provider_that_is_configured_is_left_its_chance(self, tmp_path: Path) -> None:
+    def test_with_a_configured_provider_the_script_goes_on(self, tmp_path: Path) -> None:
         (tmp_path / "script.py").write_text("""
 import g4f
 for provider in (g4f.Provider.Bing, g4f.Provider.OpenAI):
@@ -241,7 +242,7 @@ g4f.ChatCompletion.create("", [{"role": "user", "content": "Hello"}], g4f.Provid
         assert err.startswith("Traceback") and 'script.py", line 8' in err and "Send them to a server" in err
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-    def test_the_master_of_a_worker_hears_of_it(self, tmp_path: Path) -> None:
+    def test_the_error_in_a_forked_process_reaches_its_parent(self, tmp_path: Path) -> None:
         (tmp_path / "script.py").write_text(f"""
 import g4f, os
 child = os.fork()
@@ -272,15 +273,14 @@ class TestUsage:
             (["--nope", "x.py"], "usage: g4f-legacy"),
         ],
     )
-    def test_mistakes(self, arguments: Any, message: str, tmp_path: Path) -> None:
+    def test_wrong_usage(self, arguments: Any, message: str, tmp_path: Path) -> None:
         code, out, err = run(*arguments, cwd=tmp_path, to=())
         assert (code, out) == (2, "") and err.startswith(message)
 
-    def test_a_target_that_is_gone_itself(self, tmp_path: Path) -> None:
+    def test_an_unavailable_target(self, tmp_path: Path) -> None:
         code, out, err = run("x.py", cwd=tmp_path, to=("--to", "Bing"))
-        assert code == 4 and err.startswith(
-            "g4f-legacy: Bing is gone itself, and cannot be a redirect target: there are Echo, "
-        )
+        message = "Bing is gone itself, and cannot be a redirect target"
+        assert code == 4 and err == f"g4f-legacy: {message}: there are {', '.join(registry.names())}\n"
         code, out, err = run("x.py", cwd=tmp_path, to=("--to", "H2o"))
         assert code == 4 and err.endswith("Give it a server with --base-url or G4F_LEGACY_H2O_URL.\n")
 
@@ -289,10 +289,10 @@ class TestUsage:
 
 
 class TestInThisProcess:
-    """The same without a process of its own."""
+    """The same without another process."""
 
     @pytest.fixture(autouse=True)
-    def as_it_was(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    def restore(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
         for name, value in (("argv", sys.argv), ("path", list(sys.path)), ("meta_path", list(sys.meta_path))):
             monkeypatch.setattr(sys, name, value)
         monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
@@ -304,12 +304,12 @@ class TestInThisProcess:
             del sys.modules[name]
 
     def run(self, source: str, *target: str) -> Any:
-        """The exit code of a script, a folder or a module."""
+        """Return the exit code of a script, a folder or a module."""
         Path("inner.py").write_text(source)
         Path("folder").mkdir(exist_ok=True)
         Path("folder", "__main__.py").write_text(source)
         with pytest.raises(SystemExit) as raised:
-            runner.run_script(target or ["inner.py"])
+            run_script(target or ["inner.py"])
         return raised.value.code
 
     @pytest.mark.parametrize("target", [["inner.py", "a"], ["folder", "a"], ["-m", "inner", "a"]])
@@ -323,20 +323,20 @@ class TestInThisProcess:
         assert self.run("", "-") == 0 and capsys.readouterr().out == "<stdin>\n"
 
     @pytest.mark.parametrize(
-        "source, code, said",
+        "source, code, message",
         [
             ("1 / 0", 1, "ZeroDivisionError: division by zero"),
             ("import g4f.nothing", 1, "ModuleNotFoundError: No module named 'g4f.nothing'"),
             ("raise KeyboardInterrupt", 1, "KeyboardInterrupt"),
-            ("this is no python", 1, "SyntaxError: invalid syntax"),
+            ("this is a syntax error", 1, "SyntaxError: invalid syntax"),
             (f"import g4f\n{ASK}", 4, "g4f-legacy: Bing is gone"),
         ],
     )
-    def test_how_it_ends(self, source: str, code: int, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_exit_codes(self, source: str, code: int, message: str, capsys: pytest.CaptureFixture[str]) -> None:
         assert self.run(source) == code
-        assert said in capsys.readouterr().err
+        assert message in capsys.readouterr().err
 
-    def test_a_live_provider_is_left_its_chance(self, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    def test_with_a_configured_provider(self, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
         monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1")
         source = 'import g4f\ng4f.ChatCompletion.create("", [{"role": "user", "content": "x"}], "Bing")'
         assert self.run(source) == 4

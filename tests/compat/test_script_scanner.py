@@ -2,8 +2,8 @@ import json
 from pathlib import Path
 from typing import Any, List
 
-from command_line import run
 import pytest
+from command_line import run
 
 from g4f_legacy.compat.script_scanner import Report, scan_scripts
 
@@ -24,15 +24,15 @@ def ask(text):
 '''
 
 
-def one(source: str, tmp_path: Path) -> Report:
+def scan_source(source: str, tmp_path: Path) -> Report:
     path = tmp_path / "script.py"
     path.write_text(source, "utf-8")
     [report] = scan_scripts([str(path)])
     return report
 
 
-def test_what_a_script_uses(tmp_path: Path) -> None:
-    report = one(SCRIPT, tmp_path)
+def test_names_that_a_script_uses(tmp_path: Path) -> None:
+    report = scan_source(SCRIPT, tmp_path)
     assert report.providers == {
         "Ails": "placeholder",
         "Bing": "placeholder",
@@ -60,10 +60,10 @@ def test_what_a_script_uses(tmp_path: Path) -> None:
     assert not report.is_known
 
 
-def test_what_is_configured_is_not_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_configured_providers_need_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("G4F_LEGACY_REDIRECT", "Echo")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1")
-    assert one(SCRIPT, tmp_path).needs == []
+    assert scan_source(SCRIPT, tmp_path).needs == []
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_what_is_configured_is_not_needed(tmp_path: Path, monkeypatch: pytest.Mo
     ],
 )
 def test_every_way_to_import(source: str, providers: List[str], tmp_path: Path) -> None:
-    report = one(source, tmp_path)
+    report = scan_source(source, tmp_path)
     assert list(report.providers) == providers and report.is_known
 
 
@@ -104,14 +104,14 @@ def test_every_way_to_import(source: str, providers: List[str], tmp_path: Path) 
     ],
 )
 def test_a_call_without_a_provider_needs_a_redirect(call: str, tmp_path: Path) -> None:
-    report = one(f"import g4f\ng4f.ChatCompletion.{call}", tmp_path)
+    report = scan_source(f"import g4f\ng4f.ChatCompletion.{call}", tmp_path)
     assert report.needs == ["a redirect (g4f-legacy run --to NAME, or G4F_LEGACY_REDIRECT)"]
 
 
 @pytest.mark.parametrize("source", ["print 'python 2'", "\0", "if True:"])
-def test_what_cannot_be_read(source: str, tmp_path: Path) -> None:
-    report = one(source, tmp_path)
-    assert report.error.startswith("it cannot be read: ") and not report.is_known
+def test_a_script_that_cannot_be_read(source: str, tmp_path: Path) -> None:
+    report = scan_source(source, tmp_path)
+    assert report.error.startswith("cannot be read: ") and not report.is_known
 
 
 class TestCommand:

@@ -1,7 +1,8 @@
 import asyncio
 import threading
 import time
-from typing import Any, Callable, List
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from replay import exchange, load
@@ -14,12 +15,12 @@ HELLO = [{"role": "user", "content": "Hello big world"}]
 
 
 class Tokens:
-    """A generator that waits before each token, and notes when it is closed."""
+    """A generator function that waits before each token, and records when its generator is closed."""
 
     def __init__(self, wait: Callable[[], Any] = lambda: None) -> None:
         self.closed = threading.Event()
         self.wait = wait
-        self.threads: List[int] = []
+        self.threads: list[int] = []
 
     def __call__(self) -> Any:
         try:
@@ -36,14 +37,14 @@ def test_create_async() -> None:
 
 
 def test_create_async_with_stream() -> None:
-    async def main() -> List[str]:
+    async def main() -> list[str]:
         stream = ChatCompletion.create_async("", HELLO, "Echo", stream=True)
         return [token async for token in stream]  # type: ignore[union-attr]
 
     assert asyncio.run(main()) == ["Hello", " big", " world"]
 
 
-def test_the_providers_own() -> None:
+def test_methods_of_providers() -> None:
     async def main() -> Any:
         echo = Provider.Echo
         text = await echo.create_async("", HELLO)
@@ -65,7 +66,7 @@ def test_create_works_inside_a_running_loop(play: Any) -> None:
     assert asyncio.run(main()).startswith("Привет! Hello")
 
 
-def test_errors_arrive(play: Any) -> None:
+def test_errors_are_raised(play: Any) -> None:
     async def text() -> None:
         await ChatCompletion.create_async("", HELLO, "H2o", base_url=play(load("h2o/error_event")).url)
 
@@ -73,21 +74,21 @@ def test_errors_arrive(play: Any) -> None:
         asyncio.run(text())
     assert raised.value.partial == "Привет! Hello —"
 
-    came = []
+    received = []
 
     async def stream() -> None:
         url = play(load("h2o/error_event")).url
         async for token in ChatCompletion.create_async(  # type: ignore[union-attr]
             "", HELLO, "H2o", stream=True, base_url=url
         ):
-            came.append(token)
+            received.append(token)
 
     with pytest.raises(GenerationError, match="CUDA out of memory"):
         asyncio.run(stream())
-    assert came == ["Привет!", " Hello", " —"]
+    assert received == ["Привет!", " Hello", " —"]
 
 
-def test_the_loop_goes_on_meanwhile() -> None:
+def test_the_event_loop_is_not_blocked() -> None:
     async def main() -> None:
         gate = threading.Semaphore(0)
         tokens = Tokens(lambda: gate.acquire(timeout=5))
@@ -102,16 +103,16 @@ def test_the_loop_goes_on_meanwhile() -> None:
     asyncio.run(main())
 
 
-def test_many_at_once_do_not_wait_for_each_other() -> None:
-    everyone = threading.Barrier(50)
+def test_many_completions_run_concurrently() -> None:
+    barrier = threading.Barrier(50)
 
     async def main() -> Any:
-        return await asyncio.gather(*(AsyncStream(Tokens(lambda: everyone.wait(10))()) for _ in range(50)))
+        return await asyncio.gather(*(AsyncStream(Tokens(lambda: barrier.wait(10))()) for _ in range(50)))
 
     assert asyncio.run(main()) == ["abc"] * 50
 
 
-def test_leaving_the_loop_early_closes_the_generator() -> None:
+def test_ending_the_loop_early_closes_the_generator() -> None:
     tokens = Tokens()
 
     async def main() -> None:
@@ -135,8 +136,8 @@ def test_an_exception_in_the_loop_closes_the_generator() -> None:
     assert tokens.closed.wait(5)
 
 
-def test_being_cancelled_while_it_closes_the_generator() -> None:
-    """The closing has not begun yet, more often than not."""
+def test_cancellation_while_the_generator_is_closed() -> None:
+    """Most often, the thread has not started to close it yet."""
     every = [Tokens() for _ in range(20)]
 
     async def main() -> None:
@@ -148,13 +149,13 @@ def test_being_cancelled_while_it_closes_the_generator() -> None:
             await asyncio.sleep(0)
             closing.cancel()
 
-    kept: List[Any] = []
+    kept: list[Any] = []
     asyncio.run(main())
     assert all(tokens.closed.wait(5) for tokens in every)
 
 
 @pytest.mark.parametrize("way", ["await", "async for"])
-def test_being_cancelled_closes_the_generator(way: str) -> None:
+def test_cancellation_closes_the_generator(way: str) -> None:
     started, gate = threading.Event(), threading.Event()
 
     def wait() -> None:
@@ -178,14 +179,14 @@ def test_being_cancelled_closes_the_generator(way: str) -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert not tokens.closed.is_set()  # the loop does not wait for the token that is under way
+        assert not tokens.closed.is_set()  # the event loop does not wait for the current token
         gate.set()
 
     asyncio.run(main())
     assert tokens.closed.wait(5)
 
 
-def test_no_thread_is_left() -> None:
+def test_threads_end() -> None:
     async def main() -> None:
         for _ in range(5):
             await AsyncStream(Tokens()())
@@ -199,7 +200,7 @@ def test_no_thread_is_left() -> None:
     assert threading.active_count() <= before
 
 
-def test_leaving_early_ends_the_completion_on_the_host(play: Any) -> None:
+def test_ending_early_stops_the_completion_on_the_server(play: Any) -> None:
     replay = play(load("h2o/hello"))
 
     async def main() -> Any:
@@ -213,8 +214,8 @@ def test_leaving_early_ends_the_completion_on_the_host(play: Any) -> None:
     assert replay.steps[-2].endswith("/stop-generating")
 
 
-def test_being_cancelled_ends_the_completion_on_the_host_at_once(play: Any) -> None:
-    """Also while nothing comes: the host is silent for as long as it sees the client."""
+def test_cancellation_stops_the_completion_on_the_server_at_once(play: Any) -> None:
+    """Also while no token arrives: the server sends nothing until the client is gone."""
     over = threading.Event()
     exchanges = load("h2o/hello")
     path = exchanges[3]["request"]["path"]
@@ -226,18 +227,18 @@ def test_being_cancelled_ends_the_completion_on_the_host_at_once(play: Any) -> N
     async def use() -> None:
         async for token in Provider.H2o.create_async_generator("", HELLO, base_url=replay.url):
             assert token == "one"
-            came.set()
+            received.set()
 
     async def main() -> None:
         task = asyncio.ensure_future(use())
-        while not came.is_set():
+        while not received.is_set():
             await asyncio.sleep(0.01)
-        await asyncio.sleep(0.05)  # until it waits for the next token
+        await asyncio.sleep(0.05)  # until the thread waits for the next token
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    came = threading.Event()
+    received = threading.Event()
     asyncio.run(main())
     for _ in range(500):
         if len(replay.sent) == 6:

@@ -1,7 +1,8 @@
 import socket
 import threading
+from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import Any, Iterator
+from typing import Any
 
 import pytest
 
@@ -9,8 +10,8 @@ from g4f_legacy.concurrency.worker import STREAM_END, StreamWorker, interruptibl
 
 
 def test_tokens() -> None:
-    running = StreamWorker(iter("ab"))  # type: ignore[arg-type]
-    assert [running.next().result(5) for _ in "ab."] == ["a", "b", STREAM_END]
+    worker = StreamWorker(iter("ab"))  # type: ignore[arg-type]
+    assert [worker.next().result(5) for _ in "ab."] == ["a", "b", STREAM_END]
 
 
 def test_errors() -> None:
@@ -18,11 +19,11 @@ def test_errors() -> None:
         yield "a"
         raise ZeroDivisionError
 
-    running = StreamWorker(tokens())
-    assert running.next().result(5) == "a"
+    worker = StreamWorker(tokens())
+    assert worker.next().result(5) == "a"
     with pytest.raises(ZeroDivisionError):
-        running.next().result(5)
-    running.stop().result(5)
+        worker.next().result(5)
+    worker.stop().result(5)
 
 
 def test_stop_closes_the_generator_in_its_thread() -> None:
@@ -34,49 +35,49 @@ def test_stop_closes_the_generator_in_its_thread() -> None:
         finally:
             closed_in.append(threading.current_thread().name)
 
-    running = StreamWorker(tokens())
-    running.next().result(5)
-    running.stop().result(5)
+    worker = StreamWorker(tokens())
+    worker.next().result(5)
+    worker.stop().result(5)
     assert len(closed_in) == 1 and closed_in[0].startswith("g4f_legacy")
 
 
-@pytest.mark.parametrize("what", ["reading", "reading through a proxy's TLS", "a pause"])
-def test_stop_breaks_off(what: str) -> None:
-    ours, theirs = socket.socketpair()
-    waiting, left = threading.Event(), []
+@pytest.mark.parametrize("activity", ["reading", "reading through a proxy's TLS", "sleep"])
+def test_stop_interrupts(activity: str) -> None:
+    own_end, other_end = socket.socketpair()
+    waiting, interrupted = threading.Event(), []
 
     def tokens() -> Iterator[str]:
         try:
             waiting.set()
-            if what != "a pause":
-                # urllib3's TLS within TLS is no socket.
-                read_from: Any = ours if what == "reading" else SimpleNamespace(socket=ours)
-                with interruptible(read_from):
-                    yield str(ours.recv(1))
+            if activity != "sleep":
+                # urllib3's TLS within TLS is not a socket, but has one.
+                connection: Any = own_end if activity == "reading" else SimpleNamespace(socket=own_end)
+                with interruptible(connection):
+                    yield str(own_end.recv(1))
                     raise ConnectionError
             sleep(30)
         except GeneratorExit:
-            left.append(what)
+            interrupted.append(activity)
             raise
 
-    with ours, theirs:
-        running = StreamWorker(tokens())  # type: ignore[arg-type]
-        token = running.next()
+    with own_end, other_end:
+        worker = StreamWorker(tokens())  # type: ignore[arg-type]
+        token = worker.next()
         assert waiting.wait(5)
-        running.stop().result(5)
-        assert token.done() and left == [what]
+        worker.stop().result(5)
+        assert token.done() and interrupted == [activity]
 
 
-def test_a_connection_that_comes_after_the_stop_is_broken_off_too() -> None:
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        running = StreamWorker(iter(""))  # type: ignore[arg-type]
-        running.stopped.set()
-        running.set_socket(ours)
-        assert ours.recv(1) == b""
+def test_a_connection_that_is_opened_after_the_stop_is_shut_down() -> None:
+    own_end, other_end = socket.socketpair()
+    with own_end, other_end:
+        worker = StreamWorker(iter(""))  # type: ignore[arg-type]
+        worker.stopped.set()
+        worker.set_socket(own_end)
+        assert own_end.recv(1) == b""
 
 
-def test_outside_of_a_thread_of_its_own() -> None:
+def test_outside_of_a_worker() -> None:
     sleep(0)
     with pytest.raises(ConnectionError):
         with interruptible(None):

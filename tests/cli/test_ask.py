@@ -1,0 +1,198 @@
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from typing import Any
+
+import pytest
+from command_line import open_process, run, spawn, start
+from replay import exchange, load
+
+from g4f_legacy.server import create_app, serve_in_background
+
+TEXT = 'Привет! Hello — 你好 👋, I am a *test* model.\nSecond line: data: {"a":1}.'
+
+
+def test_echo() -> None:
+    assert spawn("ask", "-p", "Echo", "Hello  wörld 👋") == (0, "Hello  wörld 👋", "")
+    assert run("ask", "Hello") == (0, "Hello", "")
+
+
+def test_h2o(play: Any) -> None:
+    assert run("ask", "-p", "H2o", "--base-url", play(load("h2o/hello")).url, "hello") == (0, TEXT, "")
+
+
+def test_model(play: Any) -> None:
+    replay = play(load("h2o/hello"))
+    assert run("ask", "-p", "H2o", "-m", "falcon-7b", "hello", G4F_LEGACY_H2O_URL=replay.url)[0] == 0
+    assert replay.sent[2].json == {"model": "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-7b-v3"}
+
+
+def wait_after_first_token(exchanges: list[dict[str, Any]], *waits: Any) -> list[dict[str, Any]]:
+    """Return exchanges whose stream sends a token, waits, and ends."""
+    token = 'data:{"token":{"text":"one","special":false},"generated_text":null}\n\n'
+    end = 'data:{"token":{"text":"</s>","special":true},"generated_text":"one"}\n\n'
+    exchanges[3]["response"]["chunks"] = [token, *waits, end]
+    path = exchanges[3]["request"]["path"]
+    return [*exchanges, exchange("POST", f"{path}/stop-generating", content_length="0")]
+
+
+def test_tokens_are_written_as_they_arrive(play: Any) -> None:
+    gate = threading.Event()
+    replay = play(wait_after_first_token(load("h2o/hello"), lambda: gate.wait(20)))
+    process = open_process("ask", "-p", "H2o", "--base-url", replay.url, "hello")
+    assert process.stdout is not None
+    assert process.stdout.read(3) == b"one"
+    gate.set()
+    assert process.communicate(timeout=30) == (b"", b"")
+
+
+def test_interrupt(play: Any) -> None:
+    gate = threading.Event()
+    replay = play(wait_after_first_token(load("h2o/hello"), lambda: gate.wait(20)))
+    process = open_process("ask", "-p", "H2o", "--base-url", replay.url, "hello")
+    assert process.stdout is not None
+    assert process.stdout.read(3) == b"one"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=30) == (b"", b"")
+    gate.set()
+    assert process.returncode == 130
+    assert replay.steps[-2].endswith("/stop-generating") and replay.steps[-1].startswith("DELETE ")
+
+
+def test_a_closed_pipe_is_quiet(play: Any) -> None:
+    gate = threading.Event()
+    replay = play(
+        wait_after_first_token(load("h2o/hello"), lambda: gate.wait(20), *['data:{"token":{"text":"x"}}\n\n'] * 3)
+    )
+    process = open_process("ask", "-p", "H2o", "--base-url", replay.url, "hello")
+    assert process.stdout is not None and process.stderr is not None
+    assert process.stdout.read(3) == b"one"
+    process.stdout.close()
+    gate.set()
+    assert process.stderr.read() == b""
+    assert process.wait(timeout=30) == 0
+    process.stderr.close()
+    assert replay.steps[-1].startswith("DELETE ")
+
+
+def test_characters_that_the_terminal_cannot_show() -> None:
+    assert run("ask", "Привет", PYTHONIOENCODING="ascii")[:2] == (0, r"\u041f\u0440\u0438\u0432\u0435\u0442")
+
+
+def test_refused_credentials(play: Any) -> None:
+    replay = play(load("open_assistant/not_logged_in"))
+    environment = {"G4F_LEGACY_OPENASSISTANT_URL": replay.url, "G4F_LEGACY_OPENASSISTANT_AUTH": "s3cr3t"}
+    code, out, err = run("ask", "-p", "OpenAssistant", "x", **environment)
+    assert (code, out) == (3, "")
+    assert err == (
+        f"g4f-legacy: OpenAssistant: 403 Forbidden ({replay.url}/api/chat). "
+        "Check --auth, -o cookies=… or G4F_LEGACY_OPENASSISTANT_AUTH.\n"
+    )
+
+
+def test_tokens_before_an_error_are_printed(play: Any) -> None:
+    code, out, err = run("ask", "-p", "H2o", "--base-url", play(load("h2o/error_event")).url, "x")
+    assert (code, out) == (5, "Привет! Hello —")
+    assert err.startswith("g4f-legacy: H2o: Request failed during generation")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals on Windows")
+def test_a_terminal_gets_a_final_newline() -> None:
+    import pty
+
+    own_end, other_end = pty.openpty()
+    with os.fdopen(own_end, "rb", buffering=0) as terminal:
+        command = [sys.executable, "-m", "g4f_legacy", "ask", "Hello"]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=other_end)
+        assert process.wait(timeout=30) == 0
+        os.close(other_end)
+        assert terminal.read(100) == b"Hello\r\n"
+
+
+@pytest.mark.parametrize(
+    "prompt, stdin, expected",
+    [("arg", "", "arg"), (None, "in\n", "in"), ("arg", "in\nmore\n", "in\nmore\n\narg")],
+)
+def test_the_prompt(prompt: Any, stdin: str, expected: str) -> None:
+    assert run("ask", *filter(None, [prompt]), stdin=stdin) == (0, expected, "")
+
+
+def test_options(play: Any) -> None:
+    replay = play(load("h2o/hello"))
+    options = ["-o", "temperature=0.9", "-o", 'stop=["x"]', "-o", "watermark=true", "-o", "seed=text", "-o", "id=a"]
+    assert run("ask", "-p", "H2o", "--base-url", replay.url, "-s", "Be brief.", *options, "hello")[0] == 0
+    body = replay.sent[3].json
+    assert body["inputs"] == "system: Be brief.\nuser: hello\nassistant:"
+    expected = {"temperature": 0.9, "stop": ["x"], "watermark": True, "seed": "text"}
+    assert {name: body["parameters"][name] for name in expected} == expected
+    assert body["options"]["id"] == "a"
+
+
+def test_a_pipe_that_does_not_end_is_reported() -> None:
+    process = start("ask", "Hello")
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith(b"Waiting for the end of stdin.")
+    assert process.communicate(b"in", timeout=30)[0] == b"in\n\nHello"
+
+
+def test_auth(play: Any) -> None:
+    replay = play(load("open_assistant/hello"))
+    assert run("ask", "-p", "OpenAssistant", "--base-url", replay.url, "--auth", "session-token", "x")[:2] == (
+        0,
+        TEXT,
+    )
+
+
+def test_no_stream(play: Any) -> None:
+    assert run("ask", "-p", "H2o", "--base-url", play(load("h2o/hello")).url, "--no-stream", "x") == (0, TEXT, "")
+
+
+def test_local() -> None:
+    code, out, err = run("ask", "--local", "Hello  wörld 👋")
+    assert (code, out) == (0, "Hello  wörld 👋")
+    assert re.fullmatch(r"Asking H2o at http://127.0.0.1:\d+, where Echo answers.\n", err)
+
+
+def test_local_with_a_configured_openai_compatible_server(play: Any) -> None:
+    replay = play([*load("openai/models") * 2, *load("openai/stream")])
+    code, out, err = run("ask", "--local", "hello", OPENAI_BASE_URL=replay.url + "/v1")
+    assert (code, out[:5]) == (0, " a of")
+    assert re.fullmatch(r"Asking H2o at http://127.0.0.1:\d+, where OpenAI answers.\n", err)
+    body = replay.sent[-1].json
+    assert (body["model"], body["messages"]) == ("tiny.gguf", [{"role": "user", "content": "hello"}])
+
+
+def test_local_with_a_server_and_a_model(play: Any) -> None:
+    replay = play(load("openai/stream"))
+    options = ["--base-url", replay.url + "/v1", "--auth", "s3cr3t", "-m", "tiny"]
+    assert run("ask", "--local", *options, "hello")[0] == 0
+    assert (replay.sent[0].json["model"], replay.sent[0].headers["authorization"]) == ("tiny", "Bearer s3cr3t")
+
+
+@pytest.mark.parametrize("form", ["", "/", "/v1", "/v1/chat/completions"])
+def test_an_openai_compatible_server(form: str) -> None:
+    with serve_in_background(create_app("Echo"), threads=4) as url:
+        assert run("ask", "-p", "OpenAI", "--base-url", url + form, "Hello  wörld 👋") == (0, "Hello  wörld 👋", "")
+        assert run("ask", "--base-url", url + form, "--no-stream", "Hello") == (0, "Hello", "")
+        assert run("ask", "Hello", OPENAI_API_BASE=url + form) == (0, "Hello", "")
+
+
+def test_openai_without_a_key() -> None:
+    code, out, err = run("ask", "-p", "OpenAI", "Hello")
+    assert (code, out) == (3, "") and "or set G4F_LEGACY_OPENAI_AUTH or OPENAI_API_KEY" in err
+
+
+def test_the_log() -> None:
+    _, _, quiet = spawn("ask", "--local", "x")
+    _, _, verbose = spawn("ask", "--local", "-v", "x")
+    _, _, most_verbose = spawn("ask", "--local", "-vv", "x")
+    assert [
+        ("/settings 200, answered in" in err, "H2o: POST http" in err) for err in (quiet, verbose, most_verbose)
+    ] == [
+        (False, False),
+        (True, False),
+        (True, True),
+    ]
