@@ -1,36 +1,37 @@
-"""A loopback server that plays recorded exchanges: each chunk is a write of its own, an aborted end is a reset.
+"""A loopback server that replays recorded exchanges: it writes each chunk on its own, and aborts by a reset.
 
-It keeps what it was sent, so that a test can compare that with what the real server was sent.
+It keeps the requests it receives, so that a test can compare them with those that the real server received.
 """
 
 import base64
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import json
-from pathlib import Path
 import re
 import socket
 import struct
 import threading
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, Union
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 RECORDINGS = Path(__file__).with_name("recordings")
-RECORDED_AT = "http://127.0.0.1:9100"  # where the recorded servers stood
+RECORDED_AT = "http://127.0.0.1:9100"  # the address of the recorded servers
 
-Chunk = Union[str, bytes, Dict[str, str], Callable[[], Any]]
+Chunk = str | bytes | dict[str, str] | Callable[[], Any]
 
 
 class Sent(NamedTuple):
-    """A request as the server got it."""
+    """A request as the server received it."""
 
     method: str
     path: str
-    headers: Dict[str, str]
+    headers: dict[str, str]
     body: str
 
     @property
-    def form(self) -> List[Tuple[str, str]]:
+    def form(self) -> list[tuple[str, str]]:
         return parse_qsl(self.body, keep_blank_values=True)
 
     @property
@@ -38,45 +39,45 @@ class Sent(NamedTuple):
         return json.loads(self.body)
 
 
-def load(name: str) -> List[Dict[str, Any]]:
-    """The exchanges of a recording such as ``h2o/hello``."""
-    exchanges: List[Dict[str, Any]] = json.loads((RECORDINGS / f"{name}.json").read_text("utf-8"))["exchanges"]
+def load(name: str) -> list[dict[str, Any]]:
+    """Return the exchanges of a recording such as ``h2o/hello``."""
+    exchanges: list[dict[str, Any]] = json.loads((RECORDINGS / f"{name}.json").read_text("utf-8"))["exchanges"]
     return exchanges
 
 
 def exchange(
-    method: str, path: str, status: int = 200, chunks: Tuple[Chunk, ...] = (), ended: str = "complete", **headers: str
-) -> Dict[str, Any]:
-    """An exchange as in a recording. A chunk may be a function, which is called in its place.
+    method: str, path: str, status: int = 200, chunks: tuple[Chunk, ...] = (), ended: str = "complete", **headers: str
+) -> dict[str, Any]:
+    """Return an exchange as in a recording. A function among the chunks is called in its turn.
 
-    Status 0 hangs up instead of answering. Without a ``transfer_encoding`` or ``content_length`` among the headers, the
-    body ends with the connection.
+    Status 0 resets the connection instead of responding. Without a ``transfer_encoding`` or ``content_length`` among
+    the headers, the end of the connection ends the body.
     """
     named = [[name.replace("_", "-"), value] for name, value in headers.items()]
     response = {"status": status, "reason": "Said So", "headers": named, "chunks": list(chunks), "ended": ended}
     return {"request": {"method": method, "path": path}, "response": response}
 
 
-def recorded(one: Dict[str, Any]) -> Sent:
-    """The request of a recorded exchange."""
-    request = one["request"]
+def recorded(exchange: dict[str, Any]) -> Sent:
+    """Return the request of a recorded exchange."""
+    request = exchange["request"]
     headers = {name.lower(): value for name, value in request["headers"].items()}
     return Sent(request["method"], request["path"], headers, request["body"] or "")
 
 
 class Replay:
-    """Plays each exchange once, to the next request of its method and path; anything else is answered with 599.
+    """Replay each exchange once, to the next request with its method and path; respond to any other request with 599.
 
     Attributes:
-        url: where it listens.
+        url: the address of the server.
         sent: the requests, in their order.
-        connections: how many connections were opened.
+        connections: the number of connections that were opened.
     """
 
-    def __init__(self, exchanges: List[Dict[str, Any]]) -> None:
-        self.sent: List[Sent] = []
+    def __init__(self, exchanges: list[dict[str, Any]]) -> None:
+        self.sent: list[Sent] = []
         self.connections = 0
-        self._left = list(exchanges)
+        self._remaining = list(exchanges)
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.replay = self
@@ -94,17 +95,18 @@ class Replay:
         self._server.server_close()
 
     @property
-    def steps(self) -> List[str]:
-        """The requests in short, such as ``GET /``, with ids and queries left out."""
+    def steps(self) -> list[str]:
+        """The requests in short, such as ``GET /``, without ids and queries."""
         return [f"{sent.method} {re.sub(r'/[0-9a-f-]{24,}|[?].*', '/…', sent.path)}" for sent in self.sent]
 
-    def take(self, sent: Sent) -> Optional[Dict[str, Any]]:
+    def respond(self, sent: Sent) -> dict[str, Any] | None:
+        """Keep a request, and return the response to it; None if there is no exchange for it."""
         with self._lock:
             self.sent.append(sent)
-            for one in self._left:
-                if (one["request"]["method"], one["request"]["path"]) == (sent.method, sent.path):
-                    self._left.remove(one)
-                    response: Dict[str, Any] = one["response"]
+            for exchange in self._remaining:
+                if (exchange["request"]["method"], exchange["request"]["path"]) == (sent.method, sent.path):
+                    self._remaining.remove(exchange)
+                    response: dict[str, Any] = exchange["response"]
                     return response
         return None
 
@@ -115,7 +117,7 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._open: List[socket.socket] = []
+        self._open: list[socket.socket] = []
 
     def process_request(self, request: Any, client_address: Any) -> None:
         request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -128,57 +130,60 @@ class _Server(ThreadingHTTPServer):
             try:
                 connection.shutdown(socket.SHUT_RDWR)
             except OSError:
-                pass  # it is closed already
+                pass  # already closed
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        pass  # a client that leaves early is part of many tests
+        pass  # in many tests the client disconnects early
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
 
-    def answer(self) -> None:
+    def respond(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode("utf-8")
         headers = {name.lower(): value for name, value in self.headers.items()}
-        response = self.server.replay.take(Sent(self.command, self.path, headers, body))
+        response = self.server.replay.respond(Sent(self.command, self.path, headers, body))
         if response is None:
             self.send_response(599, "Not Recorded")
             self.send_header("Content-Length", "0")
             self.end_headers()
-            return
-        if not response["status"]:
-            return self._reset()
+        elif not response["status"]:
+            self._reset()
+        else:
+            self._play(response)
+
+    do_GET = do_POST = do_DELETE = respond
+
+    def _play(self, response: dict[str, Any]) -> None:
         chunks = [self._bytes(chunk) for chunk in response["chunks"]]
-        framing = {name.lower(): value for name, value in response["headers"]}
-        chunked = "transfer-encoding" in framing
+        headers = {name.lower(): value for name, value in response["headers"]}
+        is_chunked = "transfer-encoding" in headers
+        is_complete = response["ended"] == "complete"
         self.send_response_only(response["status"], response["reason"])
         for name, value in response["headers"]:
             if name.lower() not in ("connection", "keep-alive", "content-length"):
-                self.send_header(name, self._here(value))
-        if "content-length" in framing:
-            # Recorded pages are cut, and addresses are rewritten: a whole body has the length that it has here.
+                self.send_header(name, self._localize(value))
+        if "content-length" in headers:
+            # Recorded pages are shortened and addresses rewritten, so that recorded lengths are wrong.
             length = sum(len(chunk) for chunk in chunks if isinstance(chunk, bytes))
-            is_whole = response["ended"] == "complete"
-            self.send_header("Content-Length", str(length) if is_whole else framing["content-length"])
-        self.close_connection = not chunked and "content-length" not in framing
+            self.send_header("Content-Length", str(length) if is_complete else headers["content-length"])
+        self.close_connection = not is_chunked and "content-length" not in headers
         self.end_headers()
         for chunk in chunks:
             if callable(chunk):
                 chunk()
-            elif chunked:
+            elif is_chunked:
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
             else:
                 self.wfile.write(chunk)
-        if response["ended"] != "complete":
+        if not is_complete:
             self._reset()
-        elif chunked:
+        elif is_chunked:
             self.wfile.write(b"0\r\n\r\n")
 
-    do_GET = do_POST = do_DELETE = answer
-
     def _reset(self) -> None:
-        time.sleep(0.05)  # a reset overtakes what the client has not read yet
+        time.sleep(0.05)  # a reset discards what the client has not read yet
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
         self.close_connection = True
@@ -186,9 +191,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _bytes(self, chunk: Chunk) -> Any:
         if isinstance(chunk, dict):
             return base64.b64decode(chunk["base64"])
-        return self._here(chunk).encode("utf-8") if isinstance(chunk, str) else chunk
+        return self._localize(chunk).encode("utf-8") if isinstance(chunk, str) else chunk
 
-    def _here(self, text: str) -> str:
+    def _localize(self, text: str) -> str:
+        """Replace the recorded address by that of this server, and the dates of cookies by a date in the future."""
         next_year = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 365 * 24 * 3600))
         return re.sub(r"Expires=[^;]+", f"Expires={next_year}", text.replace(RECORDED_AT, self.server.replay.url))
 

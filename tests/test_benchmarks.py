@@ -1,9 +1,9 @@
-"""The benchmarks run with what the tests have, and their results are what the README says."""
+"""The benchmarks run with the dependencies of the tests, and the README has their last results."""
 
 import json
-from pathlib import Path
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -24,8 +24,8 @@ def benchmarks(*arguments: object) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The folder, and what was printed, of a run that is as short as it can be."""
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Run the benchmarks as briefly as possible, and return the results folder, stdout and stderr."""
     folder = tmp_path_factory.mktemp("results")
     names = ("cpu", "first", "H2o", "requests", "sseclient-py", "floor-json")
     run = benchmarks("--quick", "--rounds", 1, "--output", folder, "--only", *names)
@@ -33,13 +33,13 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return folder, run.stdout, run.stderr
 
 
-def test_what_is_measured(done: Any) -> None:
-    results = json.loads((done[0] / "results.json").read_text("utf-8"))
+def test_measurements(finished_run: Any) -> None:
+    results = json.loads((finished_run[0] / "results.json").read_text("utf-8"))
     assert {"H2o", "requests", "floor-json"} <= set(results["cpu"])
-    assert all(one["median"] > 0 and len(one["nanoseconds"]) == 1 for one in results["cpu"].values())
+    assert all(times["median"] > 0 and len(times["nanoseconds"]) == 1 for times in results["cpu"].values())
     assert results["versions"]["requests"] and results["cores"] and results["date"] and results["interpreter"]
     found = {row["what"]: row["value"] for row in results["rows"]}
-    kinds = ("the first completion", "the next completion", "with a session that has been there")
+    kinds = ("the first completion", "the next completion", "with a session used before")
     counts = [
         [found[f"{name} before the first token, {kind}"] for name in ("requests", "connections")] for kind in kinds
     ]
@@ -47,16 +47,16 @@ def test_what_is_measured(done: Any) -> None:
     assert all(row["met"] in (True, False) for row in results["rows"])
 
 
-def test_what_is_not_installed_is_said(done: Any) -> None:
-    folder, printed, shown = done
+def test_missing_packages_are_reported(finished_run: Any) -> None:
+    folder, printed, shown = finished_run
     results = json.loads((folder / "results.json").read_text("utf-8"))
     assert ("sseclient-py" in results["cpu"]) != ("sseclient-py" in results["left_out"])
     if results["left_out"]:
         assert "Left out: sseclient-py: No module named" in printed and "sseclient-py is left out" in shown
 
 
-def test_what_is_shown(done: Any) -> None:
-    folder, printed, shown = done
+def test_the_table_and_the_chart(finished_run: Any) -> None:
+    folder, printed, shown = finished_run
     assert "round 1 of 1" in shown and "≤ 0.85" in printed and "* g4f_legacy: H2o" in printed
     image = ElementTree.parse(folder / "results.svg").getroot()
     texts = [element.text for element in image.iter() if element.tag.endswith("text")]

@@ -1,119 +1,130 @@
-"""The five protocols, and OpenAI's whole answer: how each is asked, what its host says, what that has to come to."""
+"""The five protocols, and OpenAI without streaming: how each is asked, what its server sends, what that means."""
 
 import base64
 import json
 import re
-from typing import Any, Callable, Dict, Generator, List, NamedTuple, Optional, Tuple
+from collections.abc import Callable, Generator
+from typing import Any, NamedTuple
 
-from raw_host import Answer, whole
+from raw_server import Respond, response
 from replay import Sent, exchange, load
 from test_Google import event as gemini
 
-from g4f_legacy.Provider import Google, H2o, HuggingChat, OpenAI, OpenAssistant
 from g4f_legacy.errors import GenerationError, ProviderError, RateLimitError, StreamInterruptedError
+from g4f_legacy.Provider import Google, H2o, HuggingChat, OpenAI, OpenAssistant
 
 MESSAGES = [{"role": "user", "content": "hello"}]
 KEY = "s3cr3t-key"
 
-Said = Dict[str, Any]
-Meaning = Tuple[str, Any]  # a text; then "whole", if it ends the stream, the class of an error, or None
-Outcome = Tuple[List[str], Any]  # the tokens, and the class of the error behind them
+Payload = dict[str, Any]
+Meaning = tuple[str, Any]  # a text; then "complete", if it ends the stream, the class of an error, or None
+Outcome = tuple[list[str], Any]  # the tokens, and the class of the error after them
 
-QUESTION = "POST .*(/conversation/[^/]+|/api/chat/events[?].*|/chat/completions|:streamGenerateContent.*)"
+TEXT_REQUEST = "POST .*(/conversation/[^/]+|/api/chat/events[?].*|/chat/completions|:streamGenerateContent.*)"
 _GEMINI = [gemini("При"), gemini("вет", " 👋"), gemini(" you\nare"), gemini("", reason="STOP")]
-_OF_CHAT_UI = ("POST /conversation/…/stop-generating", "DELETE /conversation/…")
+_CHAT_UI_CLEAN_UP = ("POST /conversation/…/stop-generating", "DELETE /conversation/…")
 
 
-def is_question(sent: Sent) -> bool:
-    """Whether a request is the one that is answered with the text."""
-    return bool(re.fullmatch(QUESTION, f"{sent.method} {sent.path}"))
+def is_for_text(sent: Sent) -> bool:
+    """Return whether a request is the one whose response has the text."""
+    return bool(re.fullmatch(TEXT_REQUEST, f"{sent.method} {sent.path}"))
 
 
 class Protocol(NamedTuple):
-    """How a provider is asked, and what its host says.
+    """How a provider is asked, and what its server sends.
 
     Attributes:
-        recording: of the host when it is asked `MESSAGES`. Nobody can run Gemini: its own is written here.
-        event: how an object stands in the stream.
-        word: the object of a word.
-        end: the object behind all words of a text.
-        meaning: what an object comes to.
+        recording: of the server when it is asked `MESSAGES`. There is none of Gemini: its stream is written here.
+        event: how a payload is written into the stream.
+        token_payload: the payload of a token.
+        end_payload: the payload after all tokens of a text.
+        interpret: returns what a payload means.
         keys: those that the provider reads.
-        clean_up: what it sends after a stream that it leaves.
-        page: is added to the host's address.
-        ways: the values of `stream` to ask with.
+        clean_up: the requests of the provider when a completion ends early.
+        base_path: the path of the base URL.
+        stream_options: the values of `stream` to ask with.
     """
 
     provider: Any
     recording: str
     event: str
-    word: Callable[[str], Said]
-    end: Callable[[str], Said]
-    meaning: Callable[[Said], Meaning]
+    token_payload: Callable[[str], Payload]
+    end_payload: Callable[[str], Payload]
+    interpret: Callable[[Payload], Meaning]
     keys: str
-    clean_up: Tuple[str, ...] = ()
-    page: str = ""
-    ways: Tuple[bool, ...] = (True, False)
+    clean_up: tuple[str, ...] = ()
+    base_path: str = ""
+    stream_options: tuple[bool, ...] = (True, False)
 
-    def events(self, *words: str) -> List[bytes]:
-        """A stream: an event for each word, and one that ends it."""
-        objects = [*map(self.word, words), self.end("".join(words))]
-        return [(self.event % json.dumps(one)).encode() for one in objects]
+    def events(self, *tokens: str) -> list[bytes]:
+        """Return a stream: an event for each token, and the one that ends it."""
+        payloads = [*map(self.token_payload, tokens), self.end_payload("".join(tokens))]
+        return [(self.event % json.dumps(payload)).encode() for payload in payloads]
 
-    def expected(self, part: bytes, takes_rest: bool = False) -> Outcome:
-        """What the beginning of a stream has to come to; its rest is an event, if it looks whole and the host seems to
-        have ended there. Told by another reader than the package's."""
+    def expected(self, prefix: bytes, accept_rest: bool = False) -> Outcome:
+        """Return what the beginning of a stream has to mean, found without the parsers of the package.
+
+        Args:
+            prefix: the beginning of the stream.
+            accept_rest: whether what follows the last complete event is an event, too: it is where the body ends with
+                the connection.
+        """
         separator = self.event.partition("%s")[2].encode().replace(b"\r\n\r\n", b"\r\n\r")  # a CR ends a line, too
-        *events, rest = part.split(separator) if separator else (part, b"")
-        tokens: List[str] = []
-        for written in [*events, rest] if takes_rest else events:
-            said = _said(written.lstrip(b"\n"))
-            text, end = self.meaning(said) if said else ("", None)
+        *events, rest = prefix.split(separator) if separator else (prefix, b"")
+        tokens: list[str] = []
+        for event in [*events, rest] if accept_rest else events:
+            payload = _parse(event.lstrip(b"\n"))
+            text, end = self.interpret(payload) if payload else ("", None)
             if text:
                 tokens.append(text)
             if end:
-                return tokens, None if end == "whole" else end
+                return tokens, None if end == "complete" else end
         return tokens, StreamInterruptedError
 
 
-def _said(written: bytes) -> Optional[Said]:
+def _parse(event: bytes) -> Payload | None:
     try:
-        said = json.loads(written[len(b"data:") :] if written.startswith(b"data:") else written)
+        payload = json.loads(event.removeprefix(b"data:"))
     except ValueError:
         return None
-    return said if isinstance(said, dict) else None
+    return payload if isinstance(payload, dict) else None
 
 
-def _of_h2o(said: Said) -> Meaning:
-    if "error" in said:
+def _interpret_h2o(payload: Payload) -> Meaning:
+    if "error" in payload:
         return "", GenerationError
-    special, over = said["token"]["special"], said["generated_text"] is not None
-    return "" if special else said["token"]["text"], "whole" if special or over else None
+    if payload["token"]["special"]:
+        return "", "complete"
+    return payload["token"]["text"], None if payload["generated_text"] is None else "complete"
 
 
-def _of_hugging_chat(said: Said) -> Meaning:
-    if said["type"] == "stream":
-        return said["token"].rstrip("\0"), None
-    if said["type"] == "status" and said["status"] == "error":
-        return "", RateLimitError if said.get("statusCode") == 429 else GenerationError
-    return "", "whole" if said["type"] == "finalAnswer" else None
+def _interpret_hugging_chat(payload: Payload) -> Meaning:
+    if payload["type"] == "stream":
+        return payload["token"].rstrip("\0"), None
+    if payload["type"] == "status" and payload["status"] == "error":
+        return "", RateLimitError if payload.get("statusCode") == 429 else GenerationError
+    return "", "complete" if payload["type"] == "finalAnswer" else None
 
 
-def _of_open_assistant(said: Said) -> Meaning:
-    if said["event_type"] == "token":
-        return said["text"], None
-    return "", {"message": "whole", "error": GenerationError}.get(said["event_type"])
+def _interpret_open_assistant(payload: Payload) -> Meaning:
+    if payload["event_type"] == "token":
+        return payload["text"], None
+    return "", {"message": "complete", "error": GenerationError}.get(payload["event_type"])
 
 
-def _of_openai(said: Said) -> Meaning:
-    choice = said["choices"][0]
-    return choice["delta"].get("content") or "", "whole" if choice.get("finish_reason") else None
+def _interpret_openai(payload: Payload) -> Meaning:
+    choice = payload["choices"][0]
+    return choice["delta"].get("content") or "", "complete" if choice.get("finish_reason") else None
 
 
-def _of_gemini(said: Said) -> Meaning:
-    candidate = said["candidates"][0]
+def _interpret_openai_completion(payload: Payload) -> Meaning:
+    return payload["choices"][0]["message"]["content"], "complete"
+
+
+def _interpret_gemini(payload: Payload) -> Meaning:
+    candidate = payload["candidates"][0]
     text = "".join(part["text"] for part in candidate["content"]["parts"])
-    return text, "whole" if candidate.get("finishReason") else None
+    return text, "complete" if candidate.get("finishReason") else None
 
 
 PROTOCOLS = {
@@ -121,29 +132,29 @@ PROTOCOLS = {
         H2o,
         "h2o/hello",
         "data:%s\n\n",
-        lambda word: {"token": {"text": word, "special": False}},
+        lambda token: {"token": {"text": token, "special": False}},
         lambda text: {"token": {"text": "</s>", "special": True}, "generated_text": text},
-        _of_h2o,
+        _interpret_h2o,
         "token text special generated_text",
-        _OF_CHAT_UI,
+        _CHAT_UI_CLEAN_UP,
     ),
     "HuggingChat": Protocol(
         HuggingChat,
         "hugging_chat/hello",
         "%s\n",
-        lambda word: {"type": "stream", "token": word},
+        lambda token: {"type": "stream", "token": token},
         lambda text: {"type": "finalAnswer", "text": text},
-        _of_hugging_chat,
+        _interpret_hugging_chat,
         "type token text status",
-        _OF_CHAT_UI,
+        _CHAT_UI_CLEAN_UP,
     ),
     "OpenAssistant": Protocol(
         OpenAssistant,
         "open_assistant/hello",
         "data: %s\r\n\r\n",
-        lambda word: {"event_type": "token", "text": word},
+        lambda token: {"event_type": "token", "text": token},
         lambda text: {"event_type": "message", "message": {"content": text}},
-        _of_open_assistant,
+        _interpret_open_assistant,
         "event_type text message content",
         ("DELETE /api/chat/…",),
     ),
@@ -151,47 +162,47 @@ PROTOCOLS = {
         OpenAI,
         "openai/stream",
         "data: %s\n\n",
-        lambda word: {"choices": [{"delta": {"content": word}}]},
+        lambda token: {"choices": [{"delta": {"content": token}}]},
         lambda _: {"choices": [{"delta": {}, "finish_reason": "stop"}]},
-        _of_openai,
+        _interpret_openai,
         "choices index delta content finish_reason object",
-        page="/v1",
-        ways=(True,),
+        base_path="/v1",
+        stream_options=(True,),
     ),
     "Google": Protocol(
         Google,
         "gemini/hello",
         "data: %s\r\n\r\n",
-        lambda word: {"candidates": [{"content": {"parts": [{"text": word}]}}]},
+        lambda token: {"candidates": [{"content": {"parts": [{"text": token}]}}]},
         lambda _: {"candidates": [{"finishReason": "STOP"}]},
-        _of_gemini,
+        _interpret_gemini,
         "candidates index content parts text finishReason",
     ),
 }
-ANSWERS = {
+VARIANTS = {
     **PROTOCOLS,
-    "OpenAI, whole": PROTOCOLS["OpenAI"]._replace(
+    "OpenAI, not streamed": PROTOCOLS["OpenAI"]._replace(
         recording="openai/plain",
         event="%s",
-        meaning=lambda said: (said["choices"][0]["message"]["content"], "whole"),
+        interpret=_interpret_openai_completion,
         keys="choices index message content finish_reason object",
-        ways=(False,),
+        stream_options=(False,),
     ),
 }
-IN_STEPS = [name for name, one in PROTOCOLS.items() if one.clean_up]  # those that ask for more than the answer
+WITH_CONVERSATION = [name for name, protocol in PROTOCOLS.items() if protocol.clean_up]
 
 
 def begin(name: str, url: str, stream: bool = True, model: str = "m", **options: Any) -> Generator[str, None, None]:
-    """A completion of one of the `ANSWERS`."""
-    protocol = ANSWERS[name]
-    options = {"base_url": url + protocol.page, "auth": KEY, "timeout": 9, "retries": 0, **options}
+    """Return a completion by one of the `VARIANTS`."""
+    protocol = VARIANTS[name]
+    options = {"base_url": url + protocol.base_path, "auth": KEY, "timeout": 9, "retries": 0, **options}
     tokens: Any = protocol.provider._create_completion(model, MESSAGES, stream, **options)
     return tokens  # type: ignore[no-any-return]
 
 
-def ask(name: str, url: str, stream: bool = True, **options: Any) -> Tuple[str, Optional[ProviderError]]:
-    """The text that came, and the error that ended it. Any other error is not expected, and goes on."""
-    tokens: List[str] = []
+def ask(name: str, url: str, stream: bool = True, **options: Any) -> tuple[str, ProviderError | None]:
+    """Return the text of a completion, and the `ProviderError` that ended it. Any other error is raised."""
+    tokens: list[str] = []
     try:
         for token in begin(name, url, stream, **options):
             assert type(token) is str and (token or not stream)
@@ -205,49 +216,50 @@ def ask(name: str, url: str, stream: bool = True, **options: Any) -> Tuple[str, 
 
 
 class Recorded:
-    """What a recorded host answers to each request, as often as it is asked; its stream is said by a function.
+    """What a recorded server responds, as often as it is asked. A function responds to the request for the text.
 
     Attributes:
-        stream: the body that has the text; spaces that some hosts send by the thousand are fewer here.
-        kind: its Content-Type.
-        path: what is asked for it.
-        text: what it comes to.
-        answers: the other answers, as they go over the wire, by method and path.
+        stream: the body that has the text; with fewer of the spaces that some servers send by the thousand.
+        content_type: its Content-Type.
+        path: the path of the request for it.
+        text: the text in it.
+        responses: the other responses, as they are sent, by method and path.
     """
 
-    def __init__(self, name: str, say: Answer = lambda *_: None, recording: str = "") -> None:
-        self.name, self.protocol, self.say = name, ANSWERS[name], say
-        self.answers: Dict[Tuple[str, str], bytes] = {}
-        self.stream, self.kind, self.path = b"", "", ""
-        for one in _exchanges(recording or self.protocol.recording):
-            asked, response = (one["request"]["method"], one["request"]["path"]), one["response"]
-            headers = {name.lower(): value for name, value in response["headers"]}
-            body = b"".join(map(_bytes, response["chunks"])).replace(b" " * 4096, b" " * 16)
-            if not self.stream and is_question(Sent(*asked, {}, "")):
-                self.stream, self.kind, self.path = body, headers.get("content-type", "text/plain"), asked[1]
-            elif asked not in self.answers:
+    def __init__(self, name: str, respond: Respond = lambda *_: None, recording: str = "") -> None:
+        self.name, self.protocol, self.respond = name, VARIANTS[name], respond
+        self.responses: dict[tuple[str, str], bytes] = {}
+        self.stream, self.content_type, self.path = b"", "", ""
+        for recorded in _exchanges(recording or self.protocol.recording):
+            method, path = recorded["request"]["method"], recorded["request"]["path"]
+            headers = {name.lower(): value for name, value in recorded["response"]["headers"]}
+            body = b"".join(map(_bytes, recorded["response"]["chunks"])).replace(b" " * 4096, b" " * 16)
+            if not self.stream and is_for_text(Sent(method, path, {}, "")):
+                self.stream, self.content_type, self.path = body, headers.get("content-type", "text/plain"), path
+            elif (method, path) not in self.responses:
                 kept = [f"{name}: {headers[name]}" for name in ("content-type", "location") if name in headers]
-                self.answers[asked] = whole(body, response["status"], *kept)
+                self.responses[method, path] = response(body, recorded["response"]["status"], *kept)
         self.text = self.text_of(self.stream)
 
-    def __call__(self, connection: Any, sent: Sent) -> Optional[bool]:
-        if is_question(sent):
-            return self.say(connection, sent)
-        connection.sendall(self.answers.get((sent.method, sent.path)) or whole())
+    def __call__(self, connection: Any, sent: Sent) -> bool | None:
+        if is_for_text(sent):
+            return self.respond(connection, sent)
+        connection.sendall(self.responses.get((sent.method, sent.path)) or response())
         return True
 
-    def to(self, sent: Sent) -> bytes:
-        """The body for a request; empty for one that was not recorded."""
-        found = self.answers.get((sent.method, sent.path), whole()).partition(b"\r\n\r\n")[2]
-        return self.stream if is_question(sent) else found
+    def body_for(self, sent: Sent) -> bytes:
+        """Return the body of the response to a request; an empty one if that was not recorded."""
+        if is_for_text(sent):
+            return self.stream
+        return self.responses.get((sent.method, sent.path), response()).partition(b"\r\n\r\n")[2]
 
-    def documents(self) -> List[Tuple[int, int]]:
-        """Where the JSON objects in the stream begin and end."""
+    def payload_spans(self) -> list[tuple[int, int]]:
+        """Return where the JSON objects in the stream begin and end."""
         return [match.span() for match in re.finditer(rb"\{.*\}", self.stream)]
 
-    def text_of(self, part: bytes) -> str:
-        """The text of the whole objects in the beginning of the stream."""
-        return "".join(self.protocol.expected(part)[0])
+    def text_of(self, prefix: bytes) -> str:
+        """Return the text of the complete events in the beginning of the stream."""
+        return "".join(self.protocol.expected(prefix)[0])
 
 
 def _exchanges(recording: str) -> Any:

@@ -1,14 +1,15 @@
-"""Each stream, and each answer before it, cut after every byte."""
+"""Each stream, and each response before it, truncated after every byte."""
 
-from concurrent.futures import ThreadPoolExecutor
 import json
 import socket
-from typing import Any, List
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
-from protocols import Outcome
 import pytest
-from raw_host import FRAMINGS, RawHost, head, piece, reset, whole
-from streams import FIRST, Stream, Tried, jobs, outcome, tried
+from protocols import Outcome
+from raw_server import FRAMINGS, RawServer, chunk, head, reset, response
+from streams import FIRST_RECORDINGS, Stream, Tried, jobs, outcome, tried
 
 from g4f_legacy.errors import RequestFailedError, ResponseFormatError
 
@@ -16,36 +17,37 @@ ENDS = ("FIN", "RST")
 WAYS = [(framing, end) for end in ENDS for framing in FRAMINGS]
 
 
-class Cutting(Stream):
-    """A host that cuts its stream after `place` bytes, in the `way` of the moment."""
+class TruncatedStream(Stream):
+    """A server that truncates its stream after `place` bytes, with the framing and end in `way`."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(name, self._say)
+        super().__init__(name, self._respond)
         self.place, self.way = 0, ("close", "FIN")
         if self.name == "OpenAssistant":
             self._let_recover()
 
-    def _say(self, connection: socket.socket, _: Any) -> None:
+    def _respond(self, connection: socket.socket, _: Any) -> None:
         framing, end = self.way
-        connection.sendall(head(framing, len(self.stream) + 1, self.kind))
+        connection.sendall(head(framing, len(self.stream) + 1, self.content_type))
         if self.place:
-            connection.sendall(piece(self.stream[: self.place], framing))
+            connection.sendall(chunk(self.stream[: self.place], framing))
         if end == "RST":
             reset(connection)
-        elif end == "silence":
+        elif end == "stall":
             connection.recv(1)
 
-    def problems(self, url: str, **options: Any) -> List[str]:
-        """How a completion comes to something else than it should."""
-        came, error = outcome(self.begin(url, **options))
-        tokens, kind = self._instead()
-        if ("".join(came), error) == ("".join(tokens), kind):
+    def problems(self, url: str, **options: Any) -> list[str]:
+        """Return how a completion differs from what it should be."""
+        tokens, error = outcome(self.begin(url, **options))
+        expected_tokens, expected_error = self._expected_outcome()
+        if ("".join(tokens), error) == ("".join(expected_tokens), expected_error):
             return []
-        return [f"{self.recording} at {self.place}, {self.way}: {came, error} instead of {tokens, kind}"]
+        expected = f"{expected_tokens}, {expected_error}"
+        return [f"{self.recording} at {self.place}, {self.way}: {tokens}, {error} instead of {expected}"]
 
-    def _instead(self) -> Outcome:
-        tokens, error = self.expected(self.stream[: self.place], takes_rest=self.way == ("close", "FIN"))
-        if self.name == "OpenAssistant":  # the message itself has all that the events lack
+    def _expected_outcome(self) -> Outcome:
+        tokens, error = self.expected(self.stream[: self.place], accept_rest=self.way == ("close", "FIN"))
+        if self.name == "OpenAssistant":  # the stored message has everything that the events lack
             all_tokens, end = self.expected(self.stream)
             return (tokens, end) if end else (all_tokens, None)
         return tokens, error
@@ -53,35 +55,38 @@ class Cutting(Stream):
     def _let_recover(self) -> None:
         tokens, error = self.expected(self.stream)
         message = {"state": "aborted_by_worker" if error else "complete", "content": "".join(tokens)}
-        self.answers["GET", self.path.replace("/events", "/message")] = whole(json.dumps(message).encode())
+        self.responses["GET", self.path.replace("/events", "/message")] = response(json.dumps(message).encode())
 
 
-def cut(name: str, places: range, every_way: bool) -> Tried:
-    """Cuts a stream after each of these places: every way, or in all framings by both ends in turn; a protocol's
-    further streams one way, in turn."""
-    cutting = Cutting(name)
+def truncate(name: str, places: Iterable[int], every_way: bool) -> Tried:
+    """Truncate a stream after each of these places.
+
+    At one place after the other, a protocol's first stream is truncated in all framings by one of the two ends, and
+    its other streams in one way; or each stream in every way.
+    """
+    truncated = TruncatedStream(name)
     count, problems = 0, []
-    with RawHost(cutting) as host:
-        for number, cutting.place in enumerate(places):
-            some = WAYS[number % 2 :: 2] if name in FIRST else [WAYS[number % len(WAYS)]]
-            for cutting.way in WAYS if every_way else some:
+    with RawServer(truncated) as server:
+        for number, truncated.place in enumerate(places):
+            some = WAYS[number % 2 :: 2] if name in FIRST_RECORDINGS else [WAYS[number % len(WAYS)]]
+            for truncated.way in WAYS if every_way else some:
                 count += 1
-                problems += cutting.problems(host.url)
+                problems += truncated.problems(server.url)
     return count, problems
 
 
-def test_cut_streams(every: int, every_way: bool) -> None:
-    cuts = [(*job, every_way) for job in jobs(every)]
-    assert tried(cut, cuts) > (150_000 if every_way else 50_000) / every
+def test_truncated_streams(every: int, every_way: bool) -> None:
+    slices = [(*job, every_way) for job in jobs(every)]
+    assert tried(truncate, slices) > (150_000 if every_way else 50_000) / every
 
 
-@pytest.mark.parametrize("name", FIRST)
-def test_streams_that_fall_silent(name: str) -> None:
-    def stall(place: int, framing: str) -> List[str]:
-        cutting = Cutting(name)
-        cutting.place, cutting.way = place, (framing, "silence")
-        with RawHost(cutting) as host:
-            return cutting.problems(host.url, timeout=(9, 0.5))
+@pytest.mark.parametrize("name", FIRST_RECORDINGS)
+def test_streams_that_stall(name: str) -> None:
+    def stall(place: int, framing: str) -> list[str]:
+        truncated = TruncatedStream(name)
+        truncated.place, truncated.way = place, (framing, "stall")
+        with RawServer(truncated) as server:
+            return truncated.problems(server.url, timeout=(9, 0.5))
 
     length = len(Stream(name).stream)
     with ThreadPoolExecutor(15) as threads:
@@ -90,41 +95,41 @@ def test_streams_that_fall_silent(name: str) -> None:
                 assert problems == []
 
 
-class CuttingBefore(Stream):
-    """A host that ends the connection after `place` bytes of its answer to one of the requests before the stream."""
+class TruncatedBefore(Stream):
+    """A server that truncates its response to one of the requests before the stream after `place` bytes."""
 
     def __init__(self, name: str, number: int) -> None:
-        super().__init__(name, self._say)
+        super().__init__(name, self._respond)
         self.place, self.end = 0, "FIN"
-        self._cut_path, self.cut = list(self.answers.items())[number]
+        self._request, self.response = list(self.responses.items())[number]
 
     def __call__(self, connection: socket.socket, sent: Any) -> Any:
-        if (sent.method, sent.path) != self._cut_path:
+        if (sent.method, sent.path) != self._request:
             return super().__call__(connection, sent)
-        connection.sendall(self.cut[: self.place])
+        connection.sendall(self.response[: self.place])
         return reset(connection) if self.end == "RST" else None
 
-    def _say(self, connection: socket.socket, _: Any) -> bool:
-        connection.sendall(whole(self.stream, 200, f"Content-Type: {self.kind}"))
+    def _respond(self, connection: socket.socket, _: Any) -> bool:
+        connection.sendall(response(self.stream, 200, f"Content-Type: {self.content_type}"))
         return True
 
 
-def cut_before(name: str, number: int, every: int, every_way: bool) -> Tried:
-    """Cuts one of the answers before the stream, by both ends: there is no token then, or the whole text."""
-    cutting = CuttingBefore(name, number)
+def truncate_before(name: str, number: int, every: int, every_way: bool) -> Tried:
+    """Truncate one of the responses before the stream, by both ends: there is no token then, or the complete text."""
+    truncated = TruncatedBefore(name, number)
     count, problems = 0, []
-    with RawHost(cutting) as host:
-        for cutting.place in range(0, len(cutting.cut), every):
-            for cutting.end in ENDS if every_way else [ENDS[cutting.place // every % 2]]:
+    with RawServer(truncated) as server:
+        for truncated.place in range(0, len(truncated.response), every):
+            for truncated.end in ENDS if every_way else [ENDS[truncated.place // every % 2]]:
                 count += 1
-                came, error = outcome(cutting.begin(host.url, session=None))
-                is_whole = ("".join(came), error) == (cutting.text, None)
-                if not (is_whole or came == [] and error in (RequestFailedError, ResponseFormatError)):
-                    problems.append(f"{name}, {number} at {cutting.place}, {cutting.end}: {came}, {error}")
+                tokens, error = outcome(truncated.begin(server.url, session=None))
+                is_complete = ("".join(tokens), error) == (truncated.text, None)
+                if not (is_complete or tokens == [] and error in (RequestFailedError, ResponseFormatError)):
+                    problems.append(f"{name}, {number} at {truncated.place}, {truncated.end}: {tokens}, {error}")
     return count, problems
 
 
-def test_cut_answers_before_the_stream(every: int, every_way: bool) -> None:
+def test_truncated_responses_before_the_stream(every: int, every_way: bool) -> None:
     numbers = {"h2o/hello": 4, "open_assistant/hello": 4, "hugging_chat/hello": 3}
     jobs = [(name, number, every, every_way) for name, count in numbers.items() for number in range(count)]
-    assert tried(cut_before, jobs) > 2_000 / every * (len(ENDS) if every_way else 1)
+    assert tried(truncate_before, jobs) > 2_000 / every * (len(ENDS) if every_way else 1)

@@ -1,100 +1,105 @@
+"""Responses without end are abandoned before they fill the memory."""
+
 import socket
 import time
 import tracemalloc
-from typing import Any, Callable, Dict, Iterator, List, Tuple
+from collections.abc import Callable, Iterator
+from typing import Any
 
-from protocols import ANSWERS, Recorded, ask, is_question
 import pytest
-from raw_host import RawHost, head, whole
+from protocols import VARIANTS, Recorded, ask, is_for_text
+from raw_server import RawServer, head, response
 from replay import Sent
 
 from g4f_legacy.errors import RequestFailedError, ResponseFormatError, StreamInterruptedError
-from g4f_legacy.parsing import sse
-from g4f_legacy.transport import body
+from g4f_legacy.parsing.sse import MAX_LINE_LENGTH
+from g4f_legacy.transport.body import MAX_BODY_SIZE
 
 MEBIBYTE = 1024 * 1024
 
 
-@pytest.mark.parametrize("name, stream", [(name, way) for name, one in ANSWERS.items() for way in one.ways])
-def test_the_longest_object(name: str, stream: bool) -> None:
-    answers = Recorded(name)
-    said = answers.stream
-    begin, end = answers.documents()[-2 if name == "HuggingChat" else -1]  # the one that ends it
-    longest = sse.MAX_LINE_LENGTH if answers.kind != "application/json" else body.MAX_BODY_SIZE
-    line = said.rfind(b"\n", 0, begin) + 1
-    for more in (0, 1):
-        padding = b'{"padding": "%s", ' % (b"x" * (longest + more - (end - line) - len('"padding": "", ')))
-        with RawHost(saying(answers, said[:begin] + padding + said[begin + 1 :])) as host:
-            text, raised = ask(name, host.url, stream)
-        if more:
-            assert type(raised) is ResponseFormatError and text == answers.text_of(said[:line])
-        else:
-            assert (text, raised) == (answers.text, None)
+def sending(recorded: Recorded, stream: bytes) -> Callable[[socket.socket, Sent], bool]:
+    """Return a function that responds with another stream than the recorded one."""
 
-
-def saying(answers: Recorded, said: bytes) -> Callable[[socket.socket, Sent], bool]:
-    """A host that says this for the text, and to everything else what it should."""
-
-    def answer(connection: socket.socket, sent: Sent) -> bool:
-        connection.sendall(whole(said if is_question(sent) else answers.to(sent)))
+    def respond(connection: socket.socket, sent: Sent) -> bool:
+        connection.sendall(response(stream if is_for_text(sent) else recorded.body_for(sent)))
         return True
 
-    return answer
+    return respond
+
+
+@pytest.mark.parametrize(
+    "name, stream", [(name, option) for name, protocol in VARIANTS.items() for option in protocol.stream_options]
+)
+def test_the_longest_payload(name: str, stream: bool) -> None:
+    recorded = Recorded(name)
+    body = recorded.stream
+    begin, end = recorded.payload_spans()[-2 if name == "HuggingChat" else -1]  # the end-of-stream marker
+    limit = MAX_BODY_SIZE if recorded.content_type == "application/json" else MAX_LINE_LENGTH
+    line = body.rfind(b"\n", 0, begin) + 1
+    for excess in (0, 1):
+        padding = b'{"padding": "%s", ' % (b"x" * (limit + excess - (end - line) - len('"padding": "", ')))
+        with RawServer(sending(recorded, body[:begin] + padding + body[begin + 1 :])) as server:
+            text, error = ask(name, server.url, stream)
+        if excess:
+            assert type(error) is ResponseFormatError and text == recorded.text_of(body[:line])
+        else:
+            assert (text, error) == (recorded.text, None)
 
 
 BLOCK = 64 * 1024
 STREAMED, CHUNKED = head("close"), head("chunked")
-FLOODS: Dict[str, Tuple[bytes, bytes]] = {
+FLOODS: dict[str, tuple[bytes, bytes]] = {
     "a line": (STREAMED, b"x" * BLOCK),
     "a line of data": (STREAMED + b"data: ", b"x" * BLOCK),
     "an event": (STREAMED, (b"data: " + b"x" * 4089 + b"\n") * 16),
-    "an object": (STREAMED + b'data: {"a": "', b"x" * BLOCK),
-    "lists": (STREAMED + b'data: {"a": ', b"[" * BLOCK),
+    "a JSON object": (STREAMED + b'data: {"a": "', b"x" * BLOCK),
+    "nested lists": (STREAMED + b'data: {"a": ', b"[" * BLOCK),
     "chunks": (CHUNKED, b"10000\r\n" + b"x" * BLOCK + b"\r\n"),
-    "a chunk's size": (CHUNKED, b"0" * BLOCK),
-    "a chunk's extension": (CHUNKED + b"5;", b"x" * BLOCK),
+    "a chunk size": (CHUNKED, b"0" * BLOCK),
+    "a chunk extension": (CHUNKED + b"5;", b"x" * BLOCK),
     "a header": (b"HTTP/1.1 200 OK\r\nX: ", b"y" * BLOCK),
     "headers": (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * (BLOCK // 6)),
-    "a page": (head("close", kind="text/html"), b"<p>" * (BLOCK // 3)),
-    "a refusal": (b"HTTP/1.1 500 No\r\n\r\n", b'["' * (BLOCK // 2)),
+    "a page": (head("close", content_type="text/html"), b"<p>" * (BLOCK // 3)),
+    "an error": (b"HTTP/1.1 500 No\r\n\r\n", b'["' * (BLOCK // 2)),
     "a redirect": (b"HTTP/1.1 302 Go\r\nLocation: http://example.test/\r\n\r\n", b"x" * BLOCK),
 }
 
 
-@pytest.mark.parametrize("name", ANSWERS)
-@pytest.mark.parametrize("first, more", FLOODS.values(), ids=FLOODS)
-def test_a_flood_is_left_before_it_fills_the_memory(first: bytes, more: bytes, name: str, memory: Any) -> None:
-    answers = Recorded(name)
-    for where in (is_question, lambda _: True):
-        heard_all: List[Sent] = []
+@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("start, more", FLOODS.values(), ids=FLOODS)
+def test_a_flood_is_abandoned(start: bytes, more: bytes, name: str, memory: Any) -> None:
+    recorded = Recorded(name)
+    for is_flooded in (is_for_text, lambda _: True):
+        sent_completely: list[Sent] = []
 
-        def answer(connection: socket.socket, sent: Sent) -> bool:
-            if not where(sent):
-                connection.sendall(whole(answers.to(sent)))
+        def respond(connection: socket.socket, sent: Sent) -> bool:
+            if not is_flooded(sent):
+                connection.sendall(response(recorded.body_for(sent)))
                 return True
-            connection.sendall(first)
+            connection.sendall(start)
             for _ in range(64 * MEBIBYTE // BLOCK):
                 connection.sendall(more)
-            heard_all.append(sent)
+            sent_completely.append(sent)
             return False
 
-        began = time.monotonic()
-        with RawHost(answer) as host:
-            text, raised = ask(name, host.url, ANSWERS[name].ways[0])
-        assert text == "" and isinstance(raised, (ResponseFormatError, RequestFailedError, StreamInterruptedError))
-        assert heard_all == [] and time.monotonic() - began < 30
-        is_document = answers.kind == "application/json" or where != is_question
-        assert memory() < (2.5 * body.MAX_BODY_SIZE if is_document else 6 * sse.MAX_LINE_LENGTH)
+        started = time.monotonic()
+        with RawServer(respond) as server:
+            text, error = ask(name, server.url, VARIANTS[name].stream_options[0])
+        assert text == "" and isinstance(error, (ResponseFormatError, RequestFailedError, StreamInterruptedError))
+        assert sent_completely == [] and time.monotonic() - started < 30
+        is_one_payload = recorded.content_type == "application/json" or is_flooded != is_for_text
+        assert memory() < (2.5 * MAX_BODY_SIZE if is_one_payload else 6 * MAX_LINE_LENGTH)
 
 
 @pytest.fixture
 def memory() -> Iterator[Callable[[], int]]:
-    """The most bytes in use since the test began, or since it was asked last."""
+    """Return a function that returns the peak of memory in use, in bytes, since the test began or the last call."""
 
     def peak() -> int:
-        found = tracemalloc.get_traced_memory()[1] - before
+        used = tracemalloc.get_traced_memory()[1] - before
         tracemalloc.clear_traces()
-        return found
+        return used
 
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
@@ -102,7 +107,7 @@ def memory() -> Iterator[Callable[[], int]]:
     tracemalloc.stop()
 
 
-BESIDE = {
+IGNORED_LINES = {
     "comments": b": " + b"x" * 1022 + b"\n",
     "unknown fields": b"x" * 1000 + b": y\n",
     "ids": b"id: " + b"x" * 1000 + b"\n",
@@ -110,25 +115,26 @@ BESIDE = {
 }
 
 
-@pytest.mark.parametrize("name", ANSWERS)
-@pytest.mark.parametrize("between", BESIDE.values(), ids=BESIDE)
-def test_what_means_nothing_takes_no_memory(between: bytes, name: str, memory: Any) -> None:
-    answers = Recorded(name)
-    if answers.kind in ("application/json", "application/jsonl") and between.strip():
-        between = b" " * 1022 + b"\r\n"
-    begin = answers.documents()[-1][0]
-    line = answers.stream.rfind(b"\n", 0, begin) + 1
+@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("ignored", IGNORED_LINES.values(), ids=IGNORED_LINES)
+def test_ignored_lines_take_no_memory(ignored: bytes, name: str, memory: Any) -> None:
+    recorded = Recorded(name)
+    if recorded.content_type in ("application/json", "application/jsonl") and ignored.strip():
+        ignored = b" " * 1022 + b"\r\n"
+    begin = recorded.payload_spans()[-1][0]
+    line = recorded.stream.rfind(b"\n", 0, begin) + 1
 
-    def answer(connection: socket.socket, sent: Sent) -> bool:
-        if not is_question(sent):
-            connection.sendall(whole(answers.to(sent)))
+    def respond(connection: socket.socket, sent: Sent) -> bool:
+        if not is_for_text(sent):
+            connection.sendall(response(recorded.body_for(sent)))
             return True
-        connection.sendall(head("close") + answers.stream[:line])
-        for _ in range(8 * MEBIBYTE // len(between) // 64):
-            connection.sendall(between * 64)
-        connection.sendall(answers.stream[line:])
+        connection.sendall(head("close") + recorded.stream[:line])
+        for _ in range(8 * MEBIBYTE // len(ignored) // 64):
+            connection.sendall(ignored * 64)
+        connection.sendall(recorded.stream[line:])
         return False
 
-    with RawHost(answer) as host:
-        assert ask(name, host.url, ANSWERS[name].ways[-1]) == (answers.text, None)
-    assert memory() < (3 * body.MAX_BODY_SIZE if answers.kind == "application/json" else 4 * sse.MAX_LINE_LENGTH)
+    with RawServer(respond) as server:
+        assert ask(name, server.url, VARIANTS[name].stream_options[-1]) == (recorded.text, None)
+    is_one_payload = recorded.content_type == "application/json"
+    assert memory() < (3 * MAX_BODY_SIZE if is_one_payload else 4 * MAX_LINE_LENGTH)

@@ -1,20 +1,25 @@
+"""Random bytes and payloads, sliced anywhere: the parsers follow the standard, or raise a readable error."""
+
 import json
 import re
-from typing import Any, Callable, Iterator, List, Tuple
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-import pytest
 
 from g4f_legacy.errors import ProviderError, ResponseFormatError, StreamInterruptedError
 from g4f_legacy.parsing import sse
-from g4f_legacy.parsing.event_stream import EventStream, iter_json_events, iter_json_lines
+from g4f_legacy.parsing.event_stream import EventStream, iter_json_events
+from g4f_legacy.parsing.json_lines import iter_json_lines
 from g4f_legacy.parsing.payload import (
     MAX_MESSAGE_LENGTH,
     extract_message,
     get_field,
     get_objects,
-    get_optional,
+    get_or_empty,
     parse_json,
     remaining_text,
     truncate,
@@ -52,7 +57,7 @@ VALUES += [
     b"\x0b\x0c\x1c",
 ]
 streams = st.lists(st.sampled_from(FIELDS + ENDS * 2 + VALUES) | st.binary(max_size=5), max_size=40).map(b"".join)
-cuts = st.lists(st.integers(0, 300), max_size=12)
+places = st.lists(st.integers(0, 300), max_size=12)
 
 json_texts = st.text(max_size=8) | st.sampled_from(["data: a\n\n", "\u2028\x85\r\n", "[DONE]", "\0", "Привет 👋"])
 json_values = st.recursive(
@@ -61,187 +66,195 @@ json_values = st.recursive(
     max_leaves=12,
 )
 KEYS = ["message", "error", "detail", "msg", "loc", "error_description", "error_type", "object", "a"]
-failures = st.recursive(
+error_reports = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=1100) | st.just("error"),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
     max_leaves=8,
 )
 
 
-def sliced(stream: bytes, at: List[int]) -> List[bytes]:
-    places = [0, *sorted(at), len(stream)]
-    return [stream[begin:end] for begin, end in zip(places, places[1:])]
+def sliced(stream: bytes, places: list[int]) -> list[bytes]:
+    bounds = [0, *sorted(places), len(stream)]
+    return [stream[start:end] for start, end in zip(bounds, bounds[1:])]
 
 
-def reference(stream: bytes) -> List[Event]:
-    """The rules of the WHATWG, read from the whole text at once, and unterminated events as this package has them."""
+def reference(stream: bytes) -> list[Event]:
+    """Return the events of a complete stream by the WHATWG's rules, and unterminated events as this package does."""
     text = re.sub("\r\n?", "\n", stream.decode("utf-8-sig", "replace"))
-    blocks, found, last_id = re.split("\n\n+", text.lstrip("\n")), [], ""
+    blocks, events, last_id = re.split("\n\n+", text.lstrip("\n")), [], ""
     for number, block in enumerate(blocks, 1):
         fields = re.findall("^([^:\n]+)(?:: ?([^\n]*))?$", block, re.MULTILINE)
         data = [value for name, value in fields if name == "data"]
-        kind = [value for name, value in fields if name == "event"][-1:] or [""]
-        last_id = ([last_id] + [value for name, value in fields if name == "id" and "\0" not in value])[-1]
-        retry = [int(value) for name, value in fields if name == "retry" and re.fullmatch("[0-9]{1,15}", value)]
+        event_types = ["", *(value for name, value in fields if name == "event")]
+        ids = [last_id, *(value for name, value in fields if name == "id" and "\0" not in value)]
+        retries = [int(value) for name, value in fields if name == "retry" and re.fullmatch("[0-9]{1,15}", value)]
+        last_id = ids[-1]
         if data:
-            found.append(
-                Event("\n".join(data), kind[0] or "message", last_id, (retry or [None])[-1], number < len(blocks))
-            )
-    return found
+            retry = retries[-1] if retries else None
+            is_terminated = number < len(blocks)
+            events.append(Event("\n".join(data), event_types[-1] or "message", last_id, retry, is_terminated))
+    return events
 
 
-@given(streams, cuts)
+def events_in(chunks: Iterable[bytes]) -> Iterator[Event]:
+    return (event for event in sse.iter_events(chunks) if isinstance(event, Event))
+
+
+@given(streams, places)
 @steady
-def test_lines(stream: bytes, at: List[int]) -> None:
+def test_lines(stream: bytes, places: list[int]) -> None:
     expected = re.split(b"\r\n|\r|\n", stream)
-    assert list(sse.iter_lines(sliced(stream, at))) == expected[: len(expected) - (not expected[-1])]
+    assert list(sse.iter_lines(sliced(stream, places))) == (expected if expected[-1] else expected[:-1])
 
 
-@given(streams, cuts)
+@given(streams, places)
 @settings(steady, max_examples=400)
-def test_events_are_those_of_the_standard(stream: bytes, at: List[int]) -> None:
-    assert list(sse.iter_events(sliced(stream, at))) == reference(stream)
+def test_events_are_those_of_the_standard(stream: bytes, places: list[int]) -> None:
+    assert list(events_in(sliced(stream, places))) == reference(stream)
 
 
-@given(streams, cuts)
+@given(streams, places)
 @steady
-def test_events_are_given_as_soon_as_they_are_whole(stream: bytes, at: List[int]) -> None:
-    came: List[Event] = []
+def test_events_are_yielded_as_soon_as_they_are_complete(stream: bytes, places: list[int]) -> None:
+    received: list[Event] = []
 
-    def pieces() -> Iterator[bytes]:
-        said = b""
-        for piece in sliced(stream, at):
-            assert [event for event in reference(said) if event.terminated] == came
-            said += piece
-            yield piece
+    def chunks() -> Iterator[bytes]:
+        sent = b""
+        for chunk in sliced(stream, places):
+            assert [event for event in reference(sent) if event.terminated] == received
+            sent += chunk
+            yield chunk
 
-    for event in sse.iter_events(pieces()):
-        came.append(event)
+    for event in events_in(chunks()):
+        received.append(event)
 
 
-def outcome(read: Callable[..., Iterator[Any]], pieces: List[bytes]) -> Tuple[List[Any], Any]:
-    """The objects that came, and the class and text of the error that ended them."""
-    came: List[Any] = []
+def outcome(read: Callable[..., Iterator[Any]], chunks: list[bytes]) -> tuple[list[Any], Any]:
+    """Return the payloads that were read, and the class and message of the error that ended them."""
+    payloads: list[Any] = []
     try:
-        for one in read(pieces):
-            came.append(one)
+        for payload in read(chunks):
+            payloads.append(payload)
     except ProviderError as error:
         assert len(error.args[0]) < 2000
-        return came, (type(error), error.args)
-    return came, None
+        return payloads, (type(error), error.args)
+    return payloads, None
 
 
-def answered(pieces: List[bytes]) -> Iterator[Any]:
-    return iter(EventStream(iter_json_events(pieces)))
+def read_stream(chunks: list[bytes]) -> Iterator[Any]:
+    return EventStream(chunks).json_events()
 
 
-@pytest.mark.parametrize("read", [iter_json_events, iter_json_lines, answered])
-def test_any_slicing_gives_the_same(read: Callable[..., Iterator[Any]]) -> None:
-    @given(streams, cuts)
+@pytest.mark.parametrize("read", [iter_json_events, iter_json_lines, read_stream])
+def test_slices_make_no_difference(read: Callable[..., Iterator[Any]]) -> None:
+    @given(streams, places)
     @settings(steady, max_examples=200)
-    def check(stream: bytes, at: List[int]) -> None:
-        came, error = outcome(read, [stream])
-        assert (came, error) == outcome(read, sliced(stream, at))
-        assert all(isinstance(one, dict) for one in came)
+    def check(stream: bytes, places: list[int]) -> None:
+        payloads, error = outcome(read, [stream])
+        assert (payloads, error) == outcome(read, sliced(stream, places))
+        assert all(isinstance(payload, dict) for payload in payloads)
         assert error is None or issubclass(error[0], ProviderError)
 
     check()
 
 
-wanted = st.lists(st.dictionaries(json_texts, json_values, max_size=3), max_size=5)
+json_objects = st.lists(st.dictionaries(json_texts, json_values, max_size=3), max_size=5)
+line_ends = st.sampled_from(["\n", "\r", "\r\n"])
+before_events = st.sampled_from(
+    ["", ": ping\n", "\n\n", "data\n\n", "id: 7\nretry: 5\n", "x: y\n", "[\n", "event: a\n"]
+)
 
 
-@given(st.data(), wanted, st.sampled_from(["\n", "\r", "\r\n"]), cuts)
+@given(st.data(), json_objects, line_ends, places)
 @settings(steady, max_examples=50)
-def test_objects_in_events_however_they_are_written(data: Any, objects: List[Any], end: str, at: List[int]) -> None:
+def test_objects_in_events(data: Any, objects: list[Any], line_end: str, places: list[int]) -> None:
     stream = ""
-    for one in objects:
+    for object_ in objects:
         indent, ascii_only = data.draw(st.sampled_from([None, 1])), data.draw(st.booleans())
-        stream += data.draw(
-            st.sampled_from(["", ": ping\n", "\n\n", "data\n\n", "id: 7\nretry: 5\n", "x: y\n", "[\n", "event: a\n"])
-        )
-        written = json.dumps(one, indent=indent, ensure_ascii=ascii_only).split("\n")
-        stream += "".join(f"data:{' ' * data.draw(st.integers(0, 1))}{line}\n" for line in written)
+        stream += data.draw(before_events)
+        lines = json.dumps(object_, indent=indent, ensure_ascii=ascii_only).split("\n")
+        stream += "".join(f"data:{' ' * data.draw(st.integers(0, 1))}{line}\n" for line in lines)
         stream += data.draw(st.sampled_from(["\n", ": ping\n\n", "\n\n\n"]))
-    assert list(iter_json_events(sliced(stream.replace("\n", end).encode(), at))) == objects
+    assert list(iter_json_events(sliced(stream.replace("\n", line_end).encode(), places))) == objects
 
 
-@given(st.data(), wanted, st.sampled_from(["\n", "\r", "\r\n"]), cuts)
+@given(st.data(), json_objects, line_ends, places)
 @settings(steady, max_examples=50)
-def test_objects_in_lines_however_they_are_written(data: Any, objects: List[Any], end: str, at: List[int]) -> None:
+def test_objects_in_lines(data: Any, objects: list[Any], line_end: str, places: list[int]) -> None:
     stream = ""
-    for one in objects:
-        stream += data.draw(st.sampled_from(["", end, f"  {end}{end}", " "]))
-        stream += json.dumps(one, ensure_ascii=data.draw(st.booleans())) + data.draw(st.sampled_from(["", "  "])) + end
-    assert list(iter_json_lines(sliced(stream.encode(), at))) == objects
+    for object_ in objects:
+        stream += data.draw(st.sampled_from(["", line_end, f"  {line_end}{line_end}", " "]))
+        stream += json.dumps(object_, ensure_ascii=data.draw(st.booleans()))
+        stream += data.draw(st.sampled_from(["", "  "])) + line_end
+    assert list(iter_json_lines(sliced(stream.encode(), places))) == objects
     if objects:
-        cut = stream.encode().rstrip()[:-1]
-        came, error = outcome(iter_json_lines, sliced(cut, at))
-        assert came == objects[:-1] and error[0] is StreamInterruptedError
+        truncated = stream.encode().rstrip()[:-1]
+        payloads, error = outcome(iter_json_lines, sliced(truncated, places))
+        assert payloads == objects[:-1] and error[0] is StreamInterruptedError
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200) | json_values.map(json.dumps))
 @steady
-def test_a_document_is_parsed_or_refused(text: Any) -> None:
-    for kind in (dict, list):
+def test_a_payload_is_parsed_or_refused(text: Any) -> None:
+    for expected_type in (dict, list):
         try:
-            assert type(parse_json(text, kind)) is kind
+            assert type(parse_json(text, expected_type)) is expected_type
         except ResponseFormatError as error:
             assert len(error.args[0]) < 2000 and error.args[0].isprintable()
 
 
 @given(json_values, st.sampled_from(["a", "a b", "a 0", "a 0 b", "0", "a -1"]), st.sampled_from([str, dict, list]))
 @steady
-def test_a_field_is_of_its_kind_or_refused(value: Any, keys: str, kind: Any) -> None:
-    for document in ({"a": value}, {"a": {"b": value}}, {"a": [value]}, {"a": [{"b": value}]}):
-        takes: List[Tuple[Any, Callable[[], Any]]] = [
-            (kind, lambda: get_field(document, kind, *keys.split())),
-            (kind, lambda: get_optional(document, kind, "a")),
-            (list, lambda: get_objects(document, "a")),
+def test_a_field_has_its_type_or_is_refused(value: Any, path: str, expected_type: Any) -> None:
+    for payload in ({"a": value}, {"a": {"b": value}}, {"a": [value]}, {"a": [{"b": value}]}):
+        calls: list[tuple[Any, Callable[[], Any]]] = [
+            (expected_type, partial(get_field, payload, expected_type, *path.split())),
+            (expected_type, partial(get_or_empty, payload, expected_type, "a")),
+            (list, partial(get_objects, payload, "a")),
         ]
-        for expected, take in takes:
+        for result_type, call in calls:
             try:
-                assert isinstance(take(), expected)
+                assert isinstance(call(), result_type)
             except ResponseFormatError as error:
                 assert len(error.args[0]) < 2000
 
 
-@given(failures)
+@given(error_reports)
 @settings(steady, max_examples=100)
-def test_what_a_host_says_is_one_short_printable_line(said: Any) -> None:
-    message = extract_message(said)
+def test_an_error_report_becomes_one_short_printable_line(report: Any) -> None:
+    message = extract_message(report)
     assert message.isprintable() and len(message) <= MAX_MESSAGE_LENGTH
-    assert len(truncate(json.dumps(said))) < 2000
+    assert len(truncate(json.dumps(report))) < 2000
 
 
-white = st.text(" \n\t", max_size=2)
+white_space = st.text(" \n\t", max_size=2)
 
 
-@given(st.text("ab \n", max_size=8), st.text("ab \n", max_size=8), white, white)
+@given(st.text("ab \n", max_size=8), st.text("ab \n", max_size=8), white_space, white_space)
 @settings(steady, max_examples=100)
-def test_the_rest_of_a_text(whole: str, other: str, before: str, after: str) -> None:
-    for size in range(len(whole) + 1):
-        assert remaining_text(whole, whole[:size]) == whole[size:]
-    for came in (other, before + other + after):
+def test_the_remaining_text(complete_text: str, other: str, before: str, after: str) -> None:
+    for size in range(len(complete_text) + 1):
+        assert remaining_text(complete_text, complete_text[:size]) == complete_text[size:]
+    for received in (other, before + other + after):
         try:
-            rest = remaining_text(whole, came)
+            rest = remaining_text(complete_text, received)
         except StreamInterruptedError:
-            assert not whole.startswith(came.strip())
+            assert not complete_text.startswith(received.strip())
         else:
-            assert whole.endswith(rest)
-            assert whole[: len(whole) - len(rest)].strip() == came.strip()
+            assert complete_text.endswith(rest)
+            assert complete_text[: len(complete_text) - len(rest)].strip() == received.strip()
 
 
 @pytest.mark.parametrize("line", [b"data:\n", b"data: " + b"x" * 100 + b"\n"])
-def test_an_event_has_an_end(line: bytes) -> None:
-    came = 0
+def test_the_size_of_an_event_is_limited(line: bytes) -> None:
+    size = 0
 
-    def pieces() -> Iterator[bytes]:
-        nonlocal came
-        while came < 100 * sse.MAX_LINE_LENGTH:
-            came += 1000 * len(line)
+    def chunks() -> Iterator[bytes]:
+        nonlocal size
+        while size < 100 * sse.MAX_LINE_LENGTH:
+            size += 1000 * len(line)
             yield 1000 * line
 
     with pytest.raises(ResponseFormatError, match="an event of more than"):
-        list(sse.iter_events(pieces()))
-    assert came < 8 * sse.MAX_LINE_LENGTH
+        list(sse.iter_events(chunks()))
+    assert size < 8 * sse.MAX_LINE_LENGTH

@@ -1,65 +1,78 @@
-"""What logs a caller in is nowhere to be seen, whatever a host makes of it; and it reaches that host alone."""
+"""Secrets never appear in errors, logs and output, whatever servers make of them, and reach only their own server."""
 
-from itertools import product
 import json
 import logging
-from pathlib import Path
 import socket
-from typing import Any, Dict
+from itertools import product
+from pathlib import Path
+from typing import Any
 from zlib import crc32
 
-from every_host import base_url
-from protocols import MESSAGES, PROTOCOLS, begin
 import pytest
-from raw_host import RawHost, whole
-from repeating_host import COOKIE, FAULTS, HEADER, KEY, LOGIN, PASSWORD, SECRETS, answering, seen, shown, ways_to_write
-from replay import Sent
 import requests
+from every_server import base_url, get_provider, other_response
+from protocols import MESSAGES, PROTOCOLS, begin, is_for_text
+from raw_server import RawServer, response
+from repeating_server import (
+    COOKIE,
+    CREDENTIALS,
+    FAULTS,
+    HEADER,
+    KEY,
+    PASSWORD,
+    SECRETS,
+    encodings,
+    faulty_server,
+    leaks,
+    visible_text,
+)
+from replay import Sent
 from requests.cookies import RequestsCookieJar
 from urllib3.exceptions import ProtocolError
 
 from g4f_legacy import ChatCompletion, registry
-from g4f_legacy.Provider import OpenAI, OpenAssistant
 from g4f_legacy.cli import main as cli
 from g4f_legacy.errors import ProviderError, RequestFailedError, StreamInterruptedError
 from g4f_legacy.options import read_options
+from g4f_legacy.Provider import OpenAI
 from g4f_legacy.server import create_app, serve, serve_in_background
 from g4f_legacy.transport.client import ServerClient
 from g4f_legacy.transport.failures import redact_error
+from g4f_legacy.transport.redaction import collect_secrets
 
-ROUNDS = 1  # of the ways to give them, which take turns; 4 are all ways with all providers
+ROUNDS = 1  # over the providers, each with one of the `OPTIONS` in turn; 4 are all combinations
 
 
-@pytest.mark.parametrize("way", ways_to_write(""))
+@pytest.mark.parametrize("encoding", encodings(""))
 @pytest.mark.parametrize("name", SECRETS)
-def test_however_it_is_written_and_cut(name: str, way: str) -> None:
+def test_a_truncated_secret_in_any_encoding(name: str, encoding: str) -> None:
     secrets = [SECRETS[name], f"user:{SECRETS[name]}"]
-    written = ways_to_write(SECRETS[name])[way]
-    for end in (*range(8, len(written), 5), None):
-        error = RequestFailedError(f"before {written[:end]}")
-        error.__cause__ = ProtocolError(f"Cannot connect to {written[:end]}", ValueError(written[:end].encode()))
+    encoded = encodings(SECRETS[name])[encoding]
+    for end in (*range(8, len(encoded), 5), None):
+        error = RequestFailedError(f"before {encoded[:end]}")
+        error.__cause__ = ProtocolError(f"Cannot connect to {encoded[:end]}", ValueError(encoded[:end].encode()))
         redact_error(error, secrets)
-        assert seen(shown(error)) == set(), end
+        assert leaks(visible_text(error)) == set(), end
         assert error.args == ("before …",)
 
 
-def given(url: str, provider: str) -> Dict[str, Any]:
+def as_options(url: str, provider: str) -> dict[str, Any]:
     return {"base_url": base_url(url, provider), "auth": KEY, "cookies": {"mine": COOKIE}, "headers": {"X-One": HEADER}}
 
 
-def given_otherwise(url: str, provider: str) -> Dict[str, Any]:
+def as_cookie_texts(url: str, provider: str) -> dict[str, Any]:
     jar = RequestsCookieJar()
     jar.set("mine", COOKIE, domain="127.0.0.1", path="/")
-    address = base_url(url, provider).replace("//", f"//{LOGIN}@")
-    return {"base_url": address, "access_token": f"token={KEY}; other=2", "cookies": jar}
+    url_with_credentials = base_url(url, provider).replace("//", f"//{CREDENTIALS}@")
+    return {"base_url": url_with_credentials, "access_token": f"token={KEY}; other=2", "cookies": jar}
 
 
-def given_by_proxy(url: str, provider: str) -> Dict[str, Any]:
-    proxy = url.replace("//", f"//{LOGIN}@")
+def with_a_proxy(url: str, provider: str) -> dict[str, Any]:
+    proxy = url.replace("//", f"//{CREDENTIALS}@")
     return {"base_url": base_url("http://chat.test", provider), "auth": KEY, "proxy": proxy}
 
 
-def given_by_session(url: str, provider: str) -> Dict[str, Any]:
+def in_a_session(url: str, provider: str) -> dict[str, Any]:
     session = requests.Session()
     session.headers["X-One"] = HEADER
     session.cookies.set("mine", COOKIE)
@@ -67,7 +80,7 @@ def given_by_session(url: str, provider: str) -> Dict[str, Any]:
     return {"base_url": base_url(url, provider), "session": session, "headers": {"Api-Key": KEY}}
 
 
-GIVEN = {one.__name__: one for one in (given, given_otherwise, given_by_proxy, given_by_session)}
+OPTIONS = {make.__name__: make for make in (as_options, as_cookie_texts, with_a_proxy, in_a_session)}
 
 
 @pytest.fixture
@@ -79,89 +92,101 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("at", ["first", "stream"])
-def test_a_host_repeats_it(at: str, fault: str, log: Any) -> None:
-    turn = crc32(fault.encode())
+def test_a_server_repeats_secrets(at: str, fault: str, log: Any) -> None:
+    first = crc32(fault.encode())
     for number, provider in enumerate([*PROTOCOLS] * ROUNDS):
-        way = [*GIVEN][(turn + number) % len(GIVEN)]
-        with answering(FAULTS[fault], at, turn + number // 4) as host:
-            options = {**GIVEN[way](host.url, provider), "retries": 0, "timeout": (5, 0.3)}
+        kind = [*OPTIONS][(first + number) % len(OPTIONS)]
+        with faulty_server(FAULTS[fault], at, first + number // 4) as server:
+            options = {**OPTIONS[kind](server.url, provider), "retries": 0, "timeout": (5, 0.3)}
             module = registry.get(provider)
-            stated = f"{ServerClient(module.__name__, options)!r} {read_options(module, options)!r}"
+            representations = f"{ServerClient(module.__name__, options)!r} {read_options(module, options)!r}"
             with pytest.raises(ProviderError) as raised:
                 list(ChatCompletion.create("some", MESSAGES, provider, stream=True, **options))
-        assert any(seen("".join(sent.headers.values())) for sent in host.sent)
-        assert seen(stated) | seen(shown(raised.value)) == set(), (provider, way)
-        assert seen(log.text) == set(), (provider, way)
+        assert any(leaks("".join(sent.headers.values())) for sent in server.sent)
+        assert leaks(representations) | leaks(visible_text(raised.value)) == set(), (provider, kind)
+        assert leaks(log.text) == set(), (provider, kind)
 
 
-@pytest.mark.parametrize("way", sorted({*ways_to_write("")} - {"Basic"}))  # that is of a user whom nobody gave
-def test_what_is_logged_without_an_error(way: str, log: Any) -> None:
-    said = ways_to_write(KEY)[way] + "\x1b[2J\n"
-    event = {"choices": [{"delta": {"reasoning": [[]]}, "finish_reason": said}]}
+@pytest.mark.parametrize("encoding", sorted({*encodings("")} - {"Basic"}))  # which is of a user that is not given
+def test_logs_without_an_error(encoding: str, log: Any) -> None:
+    text = encodings(KEY)[encoding] + "\x1b[2J\n"
+    events = {
+        "OpenAI": {"choices": [{"delta": {"reasoning": [[]]}, "finish_reason": text}]},
+        "OpenAssistant": {"event_type": "pending", "queue_position": text},
+    }
 
-    def answer(connection: socket.socket, sent: Sent) -> bool:
-        listed = json.dumps({"data": [{"id": said}]}).encode()
-        connection.sendall(whole(listed if sent.method == "GET" else f"data: {json.dumps(event)}\n\n".encode()))
+    def respond(connection: socket.socket, sent: Sent) -> bool:
+        if is_for_text(sent):
+            connection.sendall(response(f"data: {json.dumps(events[get_provider(sent)])}\n\n".encode()))
+        elif sent.method == "GET":
+            connection.sendall(response(json.dumps({"data": [{"id": text}]}).encode()))
+        else:
+            connection.sendall(other_response(sent))
         return True
 
-    with RawHost(answer) as host:
-        assert list(ChatCompletion.create("", MESSAGES, "OpenAI", stream=True, auth=KEY, base_url=host.url)) == []
-    with pytest.raises(StreamInterruptedError):
-        list(OpenAssistant._tokens([{"event_type": "pending", "queue_position": said}], lambda: None, []))
-    assert "asking for the first of" in log.text and "without a text" in log.text
-    assert seen(log.text) == set() and "\x1b" not in log.text
+    with RawServer(respond) as server:
+        options = {"auth": KEY, "stream": True}
+        url = base_url(server.url, "OpenAI")
+        assert list(ChatCompletion.create("", MESSAGES, "OpenAI", base_url=url, **options)) == []
+        url = base_url(server.url, "OpenAssistant")
+        with pytest.raises(StreamInterruptedError):
+            list(ChatCompletion.create("", MESSAGES, "OpenAssistant", base_url=url, **options))
+    assert "asking for the first of" in log.text and "has no text" in log.text
+    assert leaks(log.text) == set() and "\x1b" not in log.text
 
 
-@pytest.mark.parametrize("fault", ["401, JSON", "no HTTP", "a page", "error event", "event, cut", "silence"])
-@pytest.mark.parametrize("login", ["netrc", "the host's own cookie"])
-def test_a_login_that_nobody_gave(login: str, fault: str, log: Any, tmp_path: Path, monkeypatch: Any) -> None:
+@pytest.mark.parametrize(
+    "fault", ["401, JSON", "not HTTP", "a page", "error event", "event, truncated", "nothing for a while"]
+)
+@pytest.mark.parametrize("source", ["netrc", "the server's own cookie"])
+def test_credentials_that_are_not_given(source: str, fault: str, log: Any, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    if login == "netrc":
+    if source == "netrc":
         (tmp_path / "netrc").write_text(f"machine 127.0.0.1 login user password {KEY}\n")
-    for provider in ("H2o", "HuggingChat", "OpenAI") if login == "netrc" else ("H2o", "HuggingChat"):
-        with answering(FAULTS[fault], "stream", 0, cookie=COOKIE) as host:
+    for provider in ("H2o", "HuggingChat", "OpenAI") if source == "netrc" else ("H2o", "HuggingChat"):
+        with faulty_server(FAULTS[fault], "stream", 0, cookie=COOKIE) as server:
             with pytest.raises(ProviderError) as raised:
-                options = {"base_url": base_url(host.url, provider), "retries": 0, "timeout": (5, 0.3)}
+                options = {"base_url": base_url(server.url, provider), "retries": 0, "timeout": (5, 0.3)}
                 list(ChatCompletion.create("some", MESSAGES, provider, stream=True, **options))
-            assert any(seen("".join(sent.headers.values())) for sent in host.sent)
-        assert seen(shown(raised.value)) | seen(log.text) == set()
+            assert any(leaks("".join(sent.headers.values())) for sent in server.sent)
+        assert leaks(visible_text(raised.value)) | leaks(log.text) == set()
 
 
-def no_name(*_: Any, **__: Any) -> Any:
+def fail_lookup(*_: Any, **__: Any) -> Any:
     raise socket.gaierror(-2, "Name or service not known")
 
 
 @pytest.mark.parametrize("provider", PROTOCOLS)
-@pytest.mark.parametrize("way", ["given", "given_otherwise", "given_by_session"])
-def test_nobody_is_there(way: str, provider: str, log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        url = "http://127.0.0.1:%d" % server.getsockname()[1]
+@pytest.mark.parametrize("kind", ["as_options", "as_cookie_texts", "in_a_session"])
+def test_no_server(kind: str, provider: str, log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = "http://127.0.0.1:%d" % listener.getsockname()[1]
     for address in (url, url.replace("http", "https"), "http://nowhere.test", f"{url}0000"):
-        monkeypatch.setattr(socket, "getaddrinfo", no_name if "nowhere" in address else socket.getaddrinfo)
+        monkeypatch.setattr(socket, "getaddrinfo", fail_lookup if "nowhere" in address else socket.getaddrinfo)
         with pytest.raises((ProviderError, ValueError)) as raised:
-            list(ChatCompletion.create("some", MESSAGES, provider, **GIVEN[way](address, provider), retries=0))
-        assert seen(shown(raised.value)) | seen(log.text) == set()
+            list(ChatCompletion.create("some", MESSAGES, provider, **OPTIONS[kind](address, provider), retries=0))
+        assert leaks(visible_text(raised.value)) | leaks(log.text) == set()
 
 
 @pytest.mark.parametrize("where", ["option", "environment", "session"])
 @pytest.mark.parametrize("scheme", ["http", "https"])
-@pytest.mark.parametrize("does", ["refuses", "is gone"])
-def test_a_proxy(does: str, scheme: str, where: str, log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    proxy = answering(lambda text: FAULTS["429, reason"](text).replace(b" 429 ", b" 407 "), "first")  # type: ignore
-    url, session = proxy.url.replace("//", f"//{LOGIN}@"), requests.Session()
-    options: Dict[str, Any] = {"base_url": f"{scheme}://chat.test", "retries": 0}
+@pytest.mark.parametrize("state", ["refusing", "gone"])
+def test_a_proxy(state: str, scheme: str, where: str, log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    proxy = faulty_server(lambda text: FAULTS["429, reason"](text).replace(b" 429 ", b" 407 "), "first")  # type: ignore
+    url, session = proxy.url.replace("//", f"//{CREDENTIALS}@"), requests.Session()
+    options: dict[str, Any] = {"base_url": f"{scheme}://chat.test", "retries": 0}
     if where == "environment":
         monkeypatch.setenv(f"{scheme}_proxy", url)
     else:
         session.proxies[scheme] = url
         options.update({"proxy": url} if where == "option" else {"session": session})
     with proxy:
-        if does == "is gone":
+        if state == "gone":
             proxy.__exit__()
         with pytest.raises(ProviderError) as raised:
             list(ChatCompletion.create("some", MESSAGES, "H2o", **options))
-    assert any(seen("".join(sent.headers.values())) for sent in proxy.sent) is (does == "refuses")
-    assert seen(shown(raised.value)) | seen(log.text) == set()
+    assert any(leaks("".join(sent.headers.values())) for sent in proxy.sent) is (state == "refusing")
+    assert leaks(visible_text(raised.value)) | leaks(log.text) == set()
 
 
 def session_with(**headers: str) -> requests.Session:
@@ -170,75 +195,75 @@ def session_with(**headers: str) -> requests.Session:
     return session
 
 
-def test_a_basic_login_in_a_header() -> None:
+def test_basic_credentials_in_a_header() -> None:
     options = read_options(OpenAI, {"headers": {"Authorization": requests.auth._basic_auth_str("user", PASSWORD)}})
     error = RequestFailedError(f"Not {PASSWORD}, nor {options.headers}")
-    redact_error(error, options.secrets)
+    redact_error(error, collect_secrets(options))
     assert error.args == ("Not …, nor {'Authorization': 'Basic …'}",)
 
 
-WRONG: Dict[str, Dict[str, Any]] = {
+WRONG: dict[str, dict[str, Any]] = {
     "a header as a name": {"headers": {f"Authorization: {KEY}": ""}},
     "a header over two lines": {"headers": {"Api-Key": f"{HEADER}\r\n"}},
     "a session's header over two lines": {"session": session_with(Authorization=f"{HEADER}\r\n")},
     "a key over two lines": {"auth": f"{KEY}\n{KEY}"},
     "a key in bytes": {"auth": KEY.encode()},
-    "a port that is none": {"base_url": f"http://{LOGIN}@127.0.0.1:x"},
-    "a host that is none": {"base_url": f"http://{LOGIN}@[127.0.0.1"},
-    "a password that no header takes": {"base_url": f"http://{LOGIN}Ж@127.0.0.1:1"},
+    "an invalid port": {"base_url": f"http://{CREDENTIALS}@127.0.0.1:x"},
+    "an invalid host": {"base_url": f"http://{CREDENTIALS}@[127.0.0.1"},
+    "a password that is not Latin-1": {"base_url": f"http://{CREDENTIALS}Ж@127.0.0.1:1"},
     "a key in a query": {"base_url": f"http://127.0.0.1/?key={KEY}"},
-    "a proxy of another kind": {"proxy": f"ftp://{LOGIN}@127.0.0.1"},
-    "a proxy without a host": {"proxy": f"http://{LOGIN}@"},
-    "a proxy that no header takes": {"proxy": f"http://{LOGIN}Ж@127.0.0.1:1"},
+    "a proxy of another kind": {"proxy": f"ftp://{CREDENTIALS}@127.0.0.1"},
+    "a proxy without a host": {"proxy": f"http://{CREDENTIALS}@"},
+    "a proxy with a password that is not Latin-1": {"proxy": f"http://{CREDENTIALS}Ж@127.0.0.1:1"},
     "cookies in a text": {"cookies": COOKIE},
     "cookies in a list": {"cookies": [("a", COOKIE)]},
     "a cookie over two lines": {"cookies": {"a": f"{COOKIE}\n"}},
-    "a time-out": {"timeout": "no", "auth": KEY},
+    "a timeout": {"timeout": "no", "auth": KEY},
 }
 
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
-def test_a_wrong_option(wrong: Dict[str, Any], log: Any) -> None:
+def test_a_wrong_option(wrong: dict[str, Any], log: Any) -> None:
     with pytest.raises((TypeError, ValueError, ProviderError)) as raised:
         options = {"base_url": "http://127.0.0.1:1", "retries": 0, **wrong}
         list(ChatCompletion.create("some", MESSAGES, "OpenAI", **options))
-    assert seen(shown(raised.value)) | seen(log.text) == set()
+    assert leaks(visible_text(raised.value)) | leaks(log.text) == set()
 
 
 @pytest.mark.parametrize(
-    "fault", ["401, JSON", "429, reason", "no HTTP", "a page", "error event", "event, cut", "nothing"]
+    "fault", ["401, JSON", "429, reason", "not HTTP", "a page", "error event", "event, truncated", "nothing"]
 )
 @pytest.mark.parametrize("command", ["ask", "check", "models"])
 def test_the_command_line(command: str, fault: str, log: Any, capfd: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", None)
-    for provider in ("H2o", "OpenAI", "Google") if command != "models" else ("HuggingChat", "OpenAI", "Google"):
-        with answering(FAULTS[fault], "first" if command == "models" else "stream", crc32(provider.encode())) as host:
-            url = base_url(host.url, provider).replace("//", f"//{LOGIN}@" * (provider == "H2o") or "//")
-            called = [command, "-vv", "-p", provider, "--base-url", url, "--auth", KEY, "-o", "retries=0"]
-            called += [
-                "-o",
-                f"cookies={json.dumps({'mine': COOKIE})}",
-                "-o",
-                f"headers={json.dumps({'X-One': HEADER})}",
-            ]
-            assert cli.main([*called, *["Hello"] * (command == "ask")]) in (3, 5)
-    shown = capfd.readouterr()
-    assert shown.err + shown.out and seen(shown.err + shown.out) | seen(log.text) == set()
+    at, chat_ui = ("first", "HuggingChat") if command == "models" else ("stream", "H2o")
+    for provider in (chat_ui, "OpenAI", "Google"):
+        with faulty_server(FAULTS[fault], at, crc32(provider.encode())) as server:
+            url = base_url(server.url, provider).replace("//", f"//{CREDENTIALS}@" if provider == "H2o" else "//")
+            arguments = [command, "-vv", "-p", provider, "--base-url", url, "--auth", KEY, "-o", "retries=0"]
+            arguments += [f"-ocookies={json.dumps({'mine': COOKIE})}", f"-oheaders={json.dumps({'X-One': HEADER})}"]
+            if command == "ask":
+                arguments.append("Hello")
+            assert cli.main(arguments) in (3, 5)
+    printed = capfd.readouterr()
+    assert printed.err + printed.out and leaks(printed.err + printed.out) | leaks(log.text) == set()
 
 
-@pytest.mark.parametrize("fault", ["401, JSON", "429, reason", "no HTTP", "another JSON", "error event", "event, cut"])
+@pytest.mark.parametrize(
+    "fault", ["401, JSON", "429, reason", "not HTTP", "unknown JSON", "error event", "event, truncated"]
+)
 def test_the_local_server(fault: str, log: Any) -> None:
-    with answering(FAULTS[fault], "stream", crc32(fault.encode())) as host:
-        engine = {**given(host.url, "OpenAI"), "retries": 0}
-        with serve_in_background(create_app("OpenAI", "some", token=COOKIE, **engine), threads=4) as url:
+    with faulty_server(FAULTS[fault], "stream", crc32(fault.encode())) as server:
+        options = {**as_options(server.url, "OpenAI"), "retries": 0}
+        with serve_in_background(create_app("OpenAI", "some", token=COOKIE, **options), threads=4) as url:
             for provider, token in product(("H2o", "OpenAssistant", "OpenAI"), (COOKIE, PASSWORD)):
                 with pytest.raises(ProviderError) as raised:
                     list(begin(provider, url, model="", auth=token))
-                assert seen(shown(raised.value)) == set(), provider
+                assert leaks(visible_text(raised.value)) == set(), provider
             for path, key in product(("chat/completions", "models", "models/x", "x"), (COOKIE, HEADER)):
                 headers = {"Authorization": f"Bearer {key}".encode("latin-1")}
-                said = requests.post(f"{url}/v1/{path}", json={"messages": MESSAGES}, headers=headers)
-                assert seen(said.text + str(said.headers)) == set()
+                reply = requests.post(f"{url}/v1/{path}", json={"messages": MESSAGES}, headers=headers)
+                assert leaks(reply.text + str(reply.headers)) == set()
             with pytest.raises(ValueError) as wrong:
-                serve("OpenAI", base_url=url.replace("//", f"//{LOGIN}@"), port=int(url.rpartition(":")[2]))
-    assert seen(f"{wrong.value} {log.text}") == set()
+                serve("OpenAI", base_url=url.replace("//", f"//{CREDENTIALS}@"), port=int(url.rpartition(":")[2]))
+    assert leaks(f"{wrong.value} {log.text}") == set()

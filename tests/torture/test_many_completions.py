@@ -1,35 +1,35 @@
-"""Many completions, at once and in a row: each is alone, and nothing of it stays."""
+"""Many completions, at once and in a row: they share no credentials, and nothing of them remains."""
 
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 import gc
 import os
-from pathlib import Path
 import re
 import socket
 import subprocess
 import sys
 import threading
 import time
-from typing import Any, Dict, List
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
-from every_host import base_url, other_answer, provider_of
-from protocols import PROTOCOLS, is_question
 import pytest
-from raw_host import RawHost, head, piece, whole
+from every_server import base_url, get_provider, other_response
+from protocols import PROTOCOLS, is_for_text
+from raw_server import RawServer, chunk, head, response
 from replay import Sent
 
 from g4f_legacy import ChatCompletion
 from g4f_legacy.errors import ProviderError
 
 AT_ONCE = 200
-IN_A_ROW = 250  # set it to 5,000 for the figures
+IN_A_ROW = 250  # 5,000 give more exact figures
 
 NAMES = ("H2o", "OpenAI", "HuggingChat", "OpenAssistant")
 
 
-def options(number: int, url: str) -> Dict[str, Any]:
-    """The options of one completion. All that can be its own has its mark."""
+def options(number: int, url: str) -> dict[str, Any]:
+    """Return the options of one completion, each with its mark where that is possible."""
     mark = f"mark-{number:04}"
     return {
         "base_url": base_url(url, NAMES[number % len(NAMES)]),
@@ -51,39 +51,39 @@ def mark_of(sent: Sent) -> str:
 
 
 def is_mixed(sent: Sent) -> bool:
-    """Whether a request lacks something of its completion's, or has something of another's."""
+    """Return whether a request lacks a mark of its own completion, or has one of another."""
     mark = mark_of(sent)
-    cookie, login = sent.headers.get("cookie", ""), sent.headers.get("authorization", "")
-    token = {"HuggingChat": "hf-chat=", "OpenAssistant": "next-auth.session-token="}.get(provider_of(sent))
-    expected = [f"mine={mark}" in cookie, f"{token}{mark}" in cookie if token else login == f"Bearer {mark}"]
-    if is_question(sent) and provider_of(sent) in ("H2o", "OpenAI"):
+    cookie, authorization = sent.headers.get("cookie", ""), sent.headers.get("authorization", "")
+    token = {"HuggingChat": "hf-chat=", "OpenAssistant": "next-auth.session-token="}.get(get_provider(sent))
+    expected = [f"mine={mark}" in cookie, f"{token}{mark}" in cookie if token else authorization == f"Bearer {mark}"]
+    if is_for_text(sent) and get_provider(sent) in ("H2o", "OpenAI"):
         expected += [f'"temperature": {int(mark[5:]) / 1000}' in sent.body, mark in sent.body]
     marks = set(re.findall(r"mark-\d{4}", f"{sent}"))
     return marks != {mark} or not all(expected)
 
 
 def test_at_once() -> None:
-    together = threading.Barrier(AT_ONCE)
+    all_streams = threading.Barrier(AT_ONCE)
 
-    def answer(connection: socket.socket, sent: Sent) -> bool:
+    def respond(connection: socket.socket, sent: Sent) -> bool:
         mark = mark_of(sent)
-        if not is_question(sent):
-            connection.sendall(other_answer(sent, mark))
+        if not is_for_text(sent):
+            connection.sendall(other_response(sent, mark))
             return True
-        words = PROTOCOLS[provider_of(sent)].events(*[f"{mark} "] * 5)
-        connection.sendall(head("chunked") + piece(words[0], "chunked"))
-        together.wait(60)  # all the streams are open now
-        connection.sendall(b"".join(piece(word, "chunked") for word in [*words[1:], b""]))
+        events = PROTOCOLS[get_provider(sent)].events(*[f"{mark} "] * 5)
+        connection.sendall(head("chunked") + chunk(events[0], "chunked"))
+        all_streams.wait(60)  # until all are open
+        connection.sendall(b"".join(chunk(event, "chunked") for event in [*events[1:], b""]))
         return True
 
-    with RawHost(answer) as host, ThreadPoolExecutor(AT_ONCE) as threads:
-        texts = list(threads.map(lambda number: "".join(ask(number, host.url)), range(AT_ONCE)))
+    with RawServer(respond) as server, ThreadPoolExecutor(AT_ONCE) as threads:
+        texts = list(threads.map(lambda number: "".join(ask(number, server.url)), range(AT_ONCE)))
     assert texts == [f"mark-{number:04} " * 5 for number in range(AT_ONCE)]
-    assert [sent for sent in host.sent if is_mixed(sent)] == []
-    assert sum(map(is_question, host.sent)) == AT_ONCE and host.connections >= AT_ONCE
+    assert [sent for sent in server.sent if is_mixed(sent)] == []
+    assert sum(map(is_for_text, server.sent)) == AT_ONCE and server.connections >= AT_ONCE
 
 
-def figures() -> Dict[str, int]:
+def figures() -> dict[str, int]:
     gc.collect()
     resident = re.findall(r"VmRSS:\s+(\d+)", Path("/proc/self/status").read_text())
     return {
@@ -95,41 +95,41 @@ def figures() -> Dict[str, int]:
 
 
 def test_in_a_row() -> None:
-    ends = ("whole", "left early", "refused", "cut", "whole")  # prime to the number of providers
+    ends = ("complete", "early exit", "refused", "truncated", "complete")  # prime to the number of providers
 
-    def answer(connection: socket.socket, sent: Sent) -> bool:
-        host.sent.clear()
+    def respond(connection: socket.socket, sent: Sent) -> bool:
+        server.sent.clear()
         end = ends[int(mark_of(sent)[5:]) % len(ends)]
-        if not is_question(sent):
-            connection.sendall(other_answer(sent, mark_of(sent)))
+        if not is_for_text(sent):
+            connection.sendall(other_response(sent, mark_of(sent)))
             return True
         if end == "refused":
-            connection.sendall(whole(b'{"message": "No"}', 400))
+            connection.sendall(response(b'{"message": "No"}', 400))
             return True
-        words = PROTOCOLS[provider_of(sent)].events(*["Hello "] * 5)
-        connection.sendall(head("chunked") + b"".join(piece(word, "chunked") for word in words[:3]))
-        if end == "cut":
+        events = PROTOCOLS[get_provider(sent)].events(*["Hello "] * 5)
+        connection.sendall(head("chunked") + b"".join(chunk(event, "chunked") for event in events[:3]))
+        if end == "truncated":
             return False
-        connection.sendall(b"".join(piece(word, "chunked") for word in [*words[3:], b""]))
+        connection.sendall(b"".join(chunk(event, "chunked") for event in [*events[3:], b""]))
         return True
 
     def run(count: int) -> None:
         for number in range(count):
-            tokens = ask(number % 10_000, host.url)
+            tokens = ask(number % 10_000, server.url)
             with suppress(ProviderError):
                 for _ in tokens:
-                    if ends[number % len(ends)] == "left early":
+                    if ends[number % len(ends)] == "early exit":
                         break
             tokens.close()
 
-    with RawHost(answer) as host:
+    with RawServer(respond) as server:
         run(100)
         before = figures()
         run(IN_A_ROW)
         after = figures()
     grown = {name: after[name] - before[name] for name in after}
     print(f"{IN_A_ROW} completions: {before} {after}")
-    # The connection to the host may be open at one time and not at the other: its two ends, and the host's thread.
+    # A connection may be open at one time and not at the other: its two ends, and a thread of the server.
     assert abs(grown["file descriptors"]) <= 3 and abs(grown["threads"]) <= 1, grown
     assert grown["blocks of memory"] < 5_000 and grown["resident kilobytes"] < 20_000, grown
 
@@ -153,7 +153,7 @@ def run(way):
         pid = os.fork()
         if not pid:
             child()
-            sys.exit()  # the child ends as processes do
+            sys.exit()  # as a process usually ends
         assert os.waitpid(pid, 0)[1] == 0
     else:
         process = multiprocessing.get_context(way).Process(target=child)
@@ -165,9 +165,9 @@ if __name__ == "__main__":
     assert "".join(ask("parent")) == "parent parent parent "
     run(sys.argv[1])
     tokens = ask("parent")
-    came = [next(tokens)]
+    received = [next(tokens)]
     run(sys.argv[1])
-    assert "".join([*came, *tokens]) == "parent parent parent "
+    assert "".join([*received, *tokens]) == "parent parent parent "
     assert "".join(ask("parent")) == "parent parent parent "
     print("done")
 """
@@ -176,33 +176,33 @@ if __name__ == "__main__":
 @pytest.mark.parametrize("provider", ["OpenAI", "H2o"])
 @pytest.mark.parametrize("way", ["os.fork", "fork", "spawn"])
 def test_another_process(way: str, provider: str, tmp_path: Path) -> None:
-    spoken: List[Any] = []
+    requests: list[Any] = []
 
-    def answer(connection: socket.socket, sent: Sent) -> bool:
+    def respond(connection: socket.socket, sent: Sent) -> bool:
         mark = mark_of(sent)
-        spoken.append((connection.getpeername(), mark, sent))
-        if not is_question(sent):
-            connection.sendall(other_answer(sent, mark))
+        requests.append((connection.getpeername(), mark, sent))
+        if not is_for_text(sent):
+            connection.sendall(other_response(sent, mark))
             return True
-        words = PROTOCOLS[provider].events(*[f"{mark} "] * 3)
+        events = PROTOCOLS[provider].events(*[f"{mark} "] * 3)
         connection.sendall(head("chunked"))
-        for word in [*words, b""]:
-            connection.sendall(piece(word, "chunked"))
+        for event in [*events, b""]:
+            connection.sendall(chunk(event, "chunked"))
         return True
 
     script = tmp_path / "script.py"
     script.write_text(FORKING)
-    with RawHost(answer) as host:
-        command = [sys.executable, "-W", "error", str(script), way, provider, base_url(host.url, provider)]
+    with RawServer(respond) as server:
+        command = [sys.executable, "-W", "error", str(script), way, provider, base_url(server.url, provider)]
         done = subprocess.run(command, timeout=60, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert done.stdout.split() == [b"done"], done.stdout.decode()
     assert done.returncode == 0
-    owners: Dict[Any, set] = {}
-    for peer, mark, _ in spoken:
+    owners: dict[Any, set] = {}
+    for peer, mark, _ in requests:
         owners.setdefault(peer, set()).add(mark)
     assert sorted(map(sorted, owners.values())) == [["child"], ["child"], ["parent"]]
-    streams = [mark for _, mark, sent in spoken if is_question(sent)]
-    assert not any(sent.path.endswith("/stop-generating") for _, _, sent in spoken)
+    streams = [mark for _, mark, sent in requests if is_for_text(sent)]
+    assert not any(sent.path.endswith("/stop-generating") for _, _, sent in requests)
     assert streams == ["parent", "child", "child", "parent", "child", "child", "parent"]
 
 
@@ -240,18 +240,18 @@ print(status, *texts)
 def test_a_fork_while_a_thread_asks_for_the_models(tmp_path: Path) -> None:
     listing = tmp_path / "listing"
 
-    def answer(connection: socket.socket, sent: Sent) -> bool:
-        if is_question(sent):
+    def respond(connection: socket.socket, sent: Sent) -> bool:
+        if is_for_text(sent):
             connection.sendall(head("close") + b"".join(PROTOCOLS["OpenAI"].events("Hello")))
             return False
-        if len(host.sent) == 1:
+        if len(server.sent) == 1:
             listing.touch()
             while listing.exists():
                 time.sleep(0.01)
-        connection.sendall(other_answer(sent))
+        connection.sendall(other_response(sent))
         return True
 
-    with RawHost(answer) as host:
-        command = [sys.executable, "-c", FORKING_WHILE_ASKING, base_url(host.url, "OpenAI"), str(listing)]
+    with RawServer(respond) as server:
+        command = [sys.executable, "-c", FORKING_WHILE_ASKING, base_url(server.url, "OpenAI"), str(listing)]
         done = subprocess.run(command, timeout=60, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert done.stdout.decode() == "0 Hello\n", done

@@ -1,39 +1,40 @@
-"""A host on a real socket that says exactly what it is told, byte for byte."""
+"""A server on a real socket that sends exactly what a test gives it, byte for byte."""
 
-from contextlib import suppress
 import os
 import socket
 import struct
 import threading
-from typing import Any, Callable, Dict, List, Optional
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 
 from replay import Sent
 
 FRAMINGS = ("chunked", "length", "close")
 
-Answer = Callable[[socket.socket, Sent], Optional[bool]]
+Respond = Callable[[socket.socket, Sent], bool | None]
 
 
-class RawHost:
-    """Calls a function with each request and the socket that it came on; a true result keeps the connection.
+class RawServer:
+    """Call a function with each request and its socket; a true result keeps the connection open.
 
     Attributes:
-        url: where it listens.
+        url: the address of the server.
         sent: the requests, in their order.
-        connections: how many connections were opened.
-        left: how many of them the client has closed.
+        connections: the number of connections that were opened.
+        disconnected: how many of them the client has closed.
     """
 
-    def __init__(self, answer: Answer) -> None:
-        self.sent: List[Sent] = []
-        self.connections = self.left = 0
-        self._answer = answer
-        self._open: List[socket.socket] = []
+    def __init__(self, respond: Respond) -> None:
+        self.sent: list[Sent] = []
+        self.connections = self.disconnected = 0
+        self._respond = respond
+        self._open: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.url = "http://127.0.0.1:%d" % self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._listen, daemon=True)
 
-    def __enter__(self) -> "RawHost":
+    def __enter__(self) -> "RawServer":
         self._thread.start()
         return self
 
@@ -62,20 +63,20 @@ class RawHost:
             while True:
                 sent = _read(requests)
                 if sent is None:
-                    self.left += 1
+                    self.disconnected += 1
                     break
                 self.sent.append(sent)
-                if not self._answer(connection, sent):
+                if not self._respond(connection, sent):
                     break
         self._open.remove(connection)
 
 
-def _read(requests: Any) -> Optional[Sent]:
-    first = requests.readline()
-    if not first:
+def _read(requests: Any) -> Sent | None:
+    first_line = requests.readline()
+    if not first_line:
         return None
-    method, path, _ = first.decode("latin-1").split(" ", 2)
-    headers: Dict[str, str] = {}
+    method, path, _ = first_line.decode("latin-1").split(" ", 2)
+    headers: dict[str, str] = {}
     while True:
         name, _, value = requests.readline().decode("latin-1").partition(":")
         if not name.strip():
@@ -85,28 +86,28 @@ def _read(requests: Any) -> Optional[Sent]:
     return Sent(method, path, headers, body.decode("utf-8", "surrogateescape"))
 
 
-def whole(body: bytes = b"", status: int = 200, *headers: str) -> bytes:
-    """A whole answer of known length."""
-    head = "".join(f"{header}\r\n" for header in headers)
-    return b"HTTP/1.1 %d Said So\r\nContent-Length: %d\r\n%s\r\n%s" % (status, len(body), head.encode(), body)
+def response(body: bytes = b"", status: int = 200, *headers: str) -> bytes:
+    """Return a complete response with a Content-Length."""
+    lines = "".join(f"{header}\r\n" for header in headers)
+    return b"HTTP/1.1 %d Said So\r\nContent-Length: %d\r\n%s\r\n%s" % (status, len(body), lines.encode(), body)
 
 
-def head(framing: str, length: int = 0, kind: str = "text/event-stream") -> bytes:
-    """The head of a streamed answer, in one of the `FRAMINGS`."""
-    framed = {
+def head(framing: str, length: int = 0, content_type: str = "text/event-stream") -> bytes:
+    """Return the status line and headers of a streamed response, in one of the `FRAMINGS`."""
+    framing_header = {
         "chunked": "Transfer-Encoding: chunked",
         "length": f"Content-Length: {length}",
         "close": "X-Framing: none",
-    }
-    return f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n{framed[framing]}\r\n\r\n".encode()
+    }[framing]
+    return f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\n{framing_header}\r\n\r\n".encode()
 
 
-def piece(data: bytes, framing: str) -> bytes:
-    """Some bytes of a body as they go over the wire; none, when chunked, end it."""
+def chunk(data: bytes, framing: str) -> bytes:
+    """Return a part of a body as it is sent in that framing; empty data ends a chunked body."""
     return b"%x\r\n%s\r\n" % (len(data), data) if framing == "chunked" else data
 
 
 def reset(connection: socket.socket) -> None:
-    """Ends a connection by RST. Where systems let it overtake what was sent (Linux does not), text may be missing."""
+    """End a connection by RST. On systems where that discards what was sent (not on Linux), text may be missing."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     os.close(connection.detach())
