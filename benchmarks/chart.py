@@ -1,7 +1,6 @@
-"""The chart: CPU per token of each contender, as an SVG that brings its own background, light or dark."""
+"""The chart: CPU time per token of each contender, as an SVG with its own background, light or dark."""
 
 import math
-from typing import List
 from xml.sax.saxutils import escape
 
 from .contenders import OURS
@@ -33,7 +32,7 @@ text { fill: #f0f6fc }
 
 
 def chart(results: Results) -> str:
-    """Draws the medians on a logarithmic scale: from one to the next line it is ten times as much."""
+    """Draw the medians on a logarithmic scale: each grid line is ten times the one before."""
     names = by_time(results)
     medians = [results.median(name) for name in names]
     first = math.floor(math.log10(min(medians, default=1)))
@@ -56,7 +55,7 @@ def chart(results: Results) -> str:
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
-def _grid(first: int, last: int, scale: float, height: int) -> List[str]:
+def _grid(first: int, last: int, scale: float, height: int) -> list[str]:
     lines = []
     for power in range(first, last + 1):
         x = _LEFT + (power - first) * scale
@@ -67,7 +66,7 @@ def _grid(first: int, last: int, scale: float, height: int) -> List[str]:
     return lines
 
 
-def _bar(name: str, label: str, value: float, width: float, y: int) -> List[str]:
+def _bar(name: str, label: str, value: float, width: float, y: int) -> list[str]:
     kind = "ours" if name in OURS else "floor" if name.startswith("floor") else "other"
     weight = ' class="bold"' if kind == "ours" else ""
     middle = y + _BAR - 5

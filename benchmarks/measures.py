@@ -1,7 +1,7 @@
-"""The measures: each makes rows of figures, and says what each has to reach."""
+"""The measures: each yields rows of figures, with the target of each."""
 
+from collections.abc import Callable, Iterator
 from statistics import median, quantiles
-from typing import Callable, Dict, Iterator, List
 
 from .contenders import LABELS
 from .growth import growth
@@ -13,18 +13,18 @@ from .wire import Case
 
 
 def cpu(setting: Setting, results: Results) -> Iterator[Row]:
-    """CPU time per token, of everyone in turn, so that what else the machine does hits all of them."""
+    """Yield CPU times per token. The contenders take turns, so that other load on the machine affects all of them."""
     for name in setting.contenders:
         results.cpu[name] = []
     for number in range(setting.rounds):
         for name in [name for name in setting.contenders if name in results.cpu]:
-            setting.say(f"CPU per token, round {number + 1} of {setting.rounds}: {LABELS.get(name, name)}")
+            setting.show_progress(f"CPU per token, round {number + 1} of {setting.rounds}: {LABELS.get(name, name)}")
             try:
-                results.cpu[name].append(run("cpu", name, setting.base, setting.tokens_for(name), setting.seconds))
+                results.cpu[name].append(run("cpu", name, setting.base_url, setting.tokens_for(name), setting.seconds))
             except (Failed, Missing) as error:
                 del results.cpu[name]
                 _leave_out(name, error, setting, results)
-    for one, other, at_most in (
+    for name, other, at_most in (
         ("H2o", "requests", 0.85),
         ("H2o+orjson", "requests", 0.6),
         ("H2o", "openai", 1 / 20),
@@ -35,89 +35,89 @@ def cpu(setting: Setting, results: Results) -> Iterator[Row]:
         ("create+orjson", "H2o+orjson", 1.1),
         ("OpenAI", "openai", 1 / 12),
     ):
-        ratio = results.ratio(one, other)
+        ratio = results.ratio(name, other)
         if ratio is not None:
-            what = f"{LABELS.get(one, one)} / {LABELS.get(other, other)}"
-            is_main = one != "create+orjson"
+            what = f"{LABELS.get(name, name)} / {LABELS.get(other, other)}"
+            is_main = name != "create+orjson"
             yield Row("cpu", f"CPU per token, {what}", ratio, "×", at_most, is_main=is_main)
 
 
 def first_token(setting: Setting, results: Results) -> Iterator[Row]:
-    """Requests, connections and time before the first token, at 50 ms a round trip."""
-    delay, expected = 50.0, ((4, 1, 5.3), (4, 0, 4.3), (2, 0, 2.3))
-    kinds = ("the first completion", "the next completion", "with a session that has been there")
+    """Yield requests, connections and time before the first token, at 50 ms a round trip."""
+    round_trip, expected = 50.0, ((4, 1, 5.3), (4, 0, 4.3), (2, 0, 2.3))
+    kinds = ("the first completion", "the next completion", "with a session used before")
     runs = []
     for number in range(setting.rounds):
-        setting.say(f"first token, round {number + 1} of {setting.rounds}")
-        runs.append(run("first_tokens", setting.base, f"first{number}", delay))
+        setting.show_progress(f"first token, round {number + 1} of {setting.rounds}")
+        runs.append(run("first_tokens", setting.base_url, f"first{number}", round_trip))
     for place, (kind, (requests, connections, trips)) in enumerate(zip(kinds, expected)):
         for name, count in (("requests", requests), ("connections", connections)):
-            counts = [one[place][1][name] for one in runs]
+            counts = [run_[place][1][name] for run_ in runs]
             yield Row("first", f"{name} before the first token, {kind}", max(counts), "", count, count, counts)
-        times = [one[place][0] * 1000 / delay for one in runs]
+        times = [run_[place][0] * 1000 / round_trip for run_ in runs]
         yield Row("first", f"first token, {kind}", median(times), "round trips", trips, None, times, True)
 
 
-def way(setting: Setting, results: Results) -> Iterator[Row]:
-    """From when the server writes a token to when the loop has it."""
+def delay(setting: Setting, results: Results) -> Iterator[Row]:
+    """Yield the time between the server's write of a token and its arrival in the loop."""
     for framing in ("chunked", "length", "close"):
-        delays: List[float] = []
+        delays: list[float] = []
         for number in range(setting.repeats):
-            setting.say(f"a token on the way, {framing}, round {number + 1}")
-            delays += run("on_the_way", setting.base, 300 if setting.is_quick else 500, framing)
-        what = f"a token on the way, {framing}"
-        yield Row("way", f"{what}: median", median(delays), "ms", 0.3, None, delays, True)
-        yield Row("way", f"{what}: 99th percentile", quantiles(delays, n=100)[98], "ms", 2, None, [], True)
+            setting.show_progress(f"delay of a token, {framing}, round {number + 1}")
+            delays += run("token_delays", setting.base_url, 300 if setting.is_quick else 500, framing)
+        what = f"delay of a token, {framing}"
+        yield Row("delay", f"{what}: median", median(delays), "ms", 0.3, None, delays, True)
+        yield Row("delay", f"{what}: 99th percentile", quantiles(delays, n=100)[98], "ms", 2, None, [], True)
 
 
 def memory(setting: Setting, results: Results) -> Iterator[Row]:
-    """What a long stream takes more than a short one."""
+    """Yield the additional memory of a long stream, compared with a short one."""
     short, long = 10_000, 100_000 if setting.is_quick else 1_000_000
-    more = []
+    differences = []
     for number in range(setting.repeats):
-        setting.say(f"memory, round {number + 1}")
-        more.append((run("memory", setting.base, long) - run("memory", setting.base, short)) / 1024)
-    what = f"memory of a stream of {long:,} tokens, more than of {short:,}"
-    yield Row("memory", what, median(more), "MiB", 3, None, more, True)
+        setting.show_progress(f"memory, round {number + 1}")
+        differences.append((run("memory", setting.base_url, long) - run("memory", setting.base_url, short)) / 1024)
+    what = f"additional memory of a stream of {long:,} tokens, compared with {short:,}"
+    yield Row("memory", what, median(differences), "MiB", 3, None, differences, True)
 
 
 def many(setting: Setting, results: Results) -> Iterator[Row]:
-    """Threads with a stream each."""
-    speeds: Dict[int, List[float]] = {1: [], 10: [], 100: [], 400: []}
-    complete: List[float] = []
+    """Yield the speed of many threads with a stream each."""
+    speeds: dict[int, list[float]] = {1: [], 10: [], 100: [], 400: []}
+    complete: list[float] = []
     for number in range(setting.repeats):
         for threads in speeds:
-            setting.say(f"many streams, round {number + 1}: {threads}")
-            done = run("many", setting.base, threads, Case(500).tokens)
-            speeds[threads].append(done["speed"])
+            setting.show_progress(f"many streams, round {number + 1}: {threads}")
+            result = run("many", setting.base_url, threads, Case(500).tokens)
+            speeds[threads].append(result["speed"])
             if threads == 400:
-                complete.append(done["complete"])
+                complete.append(result["complete"])
     for threads, samples in speeds.items():
         yield Row("many", f"{threads} threads × 500 tokens", median(samples), "tokens/s", None, None, samples)
-    kept = [many / one for many, one in zip(speeds[100], speeds[1])]
-    yield Row("many", "tokens per second of 100 threads / of one", median(kept), "×", None, 0.7, kept, True)
-    yield Row("many", "streams of 400 that are complete", min(complete), "", 400, 400, complete, True)
+    ratios = [of_100 / of_1 for of_100, of_1 in zip(speeds[100], speeds[1])]
+    yield Row("many", "tokens per second of 100 threads / of 1", median(ratios), "×", None, 0.7, ratios, True)
+    yield Row("many", "complete streams of 400", min(complete), "", 400, 400, complete, True)
 
 
 def server(setting: Setting, results: Results) -> Iterator[Row]:
-    """Through ``g4f-legacy serve``."""
+    """Yield the speed of ``g4f-legacy serve``, and the delay that it adds."""
     for clients in (1, 64):
-        setting.say(f"local server, clients: {clients}")
-        done = run("local_server", clients, 200 if setting.is_quick else 500)
+        setting.show_progress(f"local server, clients: {clients}")
+        result = run("local_server", clients, 200 if setting.is_quick else 500)
         what = f"local server with Echo, clients: {clients}"
-        yield Row("server", f"{what}: tokens per second", done["speed"], "tokens/s")
+        yield Row("server", f"{what}: tokens per second", result["speed"], "tokens/s")
         if clients == 1:
-            yield Row("server", f"{what}: first token", done["first"], "ms")
-    setting.say("local server, a token on the way")
-    delays = run("through_the_server", setting.base, 100 if setting.is_quick else 500)
+            yield Row("server", f"{what}: first token", result["first"], "ms")
+    setting.show_progress("local server, delay of a token")
+    delays = run("server_delays", setting.base_url, 100 if setting.is_quick else 500)
     added = [through - median(delays["direct"]) for through in delays["through"]]
-    yield Row("server", "added by the local server to a token", median(added), "ms", 5, None, added, True)
+    yield Row("server", "delay added to a token by the local server", median(added), "ms", 5, None, added, True)
 
 
-MEASURES: Dict[str, Callable[[Setting, Results], Iterator[Row]]] = {
+MEASURES: dict[str, Callable[[Setting, Results], Iterator[Row]]] = {
     "cpu": cpu,
     "first": first_token,
-    "way": way,
+    "delay": delay,
     "start": start,
     "memory": memory,
     "many": many,
@@ -126,8 +126,8 @@ MEASURES: Dict[str, Callable[[Setting, Results], Iterator[Row]]] = {
 }
 
 
-def measure(setting: Setting, names: List[str], results: Results) -> None:
-    """Adds the rows of some measures to the results."""
+def measure(setting: Setting, names: list[str], results: Results) -> None:
+    """Add the rows of some measures to the results."""
     for name in names:
         try:
             results.rows += MEASURES[name](setting, results)
@@ -138,4 +138,4 @@ def measure(setting: Setting, names: List[str], results: Results) -> None:
 def _leave_out(name: str, error: Exception, setting: Setting, results: Results) -> None:
     results.left_out[name] = str(error)
     results.has_failed = results.has_failed or isinstance(error, Failed)
-    setting.say(f"{name} is left out: {error}\n")
+    setting.show_progress(f"{name} is left out: {error}\n")

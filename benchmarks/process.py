@@ -1,16 +1,16 @@
-"""Everything is measured in a process of its own, which prints its result as one line of JSON."""
+"""Run each measurement in a process of its own, which prints its result as one line of JSON."""
 
 import json
 import os
-from pathlib import Path
 import subprocess
 import sys
-from typing import Any, Dict, List
+from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
 TIMEOUT = 600  # seconds
 
-# No network, whatever a package would look up or tell.
+# No network: neither look-ups nor telemetry of any package.
 _QUIET = {
     "NO_PROXY": "127.0.0.1",
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
@@ -24,20 +24,20 @@ _CONFIGURING = ("G4F_LEGACY_", "OPENAI_", "LITELLM_", "HF_")
 
 
 class Missing(Exception):
-    """Something that is to be measured is not installed, or this system does not have it."""
+    """Something that should be measured is not installed, or not available on this system."""
 
 
 class Failed(Exception):
     """Something could not be measured."""
 
 
-def command(module: str, *arguments: object) -> List[str]:
-    """The command that runs a module of this folder, when the working directory is `ROOT`."""
+def command(module: str, *arguments: object) -> list[str]:
+    """Return the command that runs a module of this folder, in the working directory `ROOT`."""
     return [sys.executable, "-m", module, *map(str, arguments)]
 
 
-def environment() -> Dict[str, str]:
-    """The environment without proxies, and without what configures any of the packages."""
+def environment() -> dict[str, str]:
+    """Return the environment without proxies, and without settings of any of the packages."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -47,11 +47,11 @@ def environment() -> Dict[str, str]:
 
 
 def run(task: str, *arguments: object) -> Any:
-    """Runs one of the `tasks` in a process of its own.
+    """Run one of the `tasks` in a process of its own.
 
     Raises:
-        Missing: it needs something that is not there.
-        Failed: it did not end well.
+        Missing: it needs something that is not installed.
+        Failed: it failed, or took too long.
     """
     try:
         done = subprocess.run(
@@ -66,8 +66,8 @@ def run(task: str, *arguments: object) -> Any:
         raise Failed(f"it took more than {TIMEOUT} seconds") from error
     lines = done.stdout.decode("utf-8", "replace").splitlines()
     if done.returncode or not lines:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines() or [f"it ended with {done.returncode}"]
-        raise Failed(said[-1])
+        errors = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise Failed(errors[-1] if errors else f"it ended with {done.returncode}")
     result = json.loads(lines[-1])
     if isinstance(result, dict) and "missing" in result:
         raise Missing(result["missing"])

@@ -1,6 +1,6 @@
-"""``python -m benchmarks.runner TASK ARGUMENT …``: runs one of the `tasks`, and prints its result as a line of JSON.
+"""``python -m benchmarks.runner TASK ARGUMENT …``: run one of the `tasks`, and print its result as a line of JSON.
 
-Where the extra ``speed`` is not named, the package has to do without orjson, whether or not that is installed.
+Unless the contender has the extra ``speed``, orjson is hidden from the package even if it is installed.
 """
 
 import json
@@ -13,7 +13,7 @@ from .process import Missing
 def main() -> None:
     name, *arguments = sys.argv[1:]
     if name != "cpu" or arguments[0] in contenders.WITHOUT_ORJSON:
-        sys.modules["orjson"] = None  # type: ignore[assignment]  # before anything looks for it
+        sys.modules["orjson"] = None  # type: ignore[assignment]  # before anything imports it
     try:
         result = getattr(tasks, name)(*arguments)
     except (ImportError, Missing) as error:

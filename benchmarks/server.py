@@ -1,23 +1,22 @@
 """The scripted server: H2o's steps, TGI and OpenAI's API over raw sockets, in a process of its own.
 
-Everything is prepared and sent in large pieces, so that it is never what a measurement waits for. The first segment of
-the path says how to answer; see `wire.Case`. ``/counts/NAME`` tells what came for the cases of that name.
+Everything is prepared and sent in large blocks, so that no measurement waits for it. The first segment of the path
+selects the response; see `wire.Case`. ``/counts/NAME`` has the number of requests and connections for that name.
 """
 
-from collections import Counter
-from contextlib import contextmanager, suppress
 import json
 import socket
 import subprocess
 import sys
 import threading
 import time
-from typing import Any
-from typing import Counter as Counts
-from typing import Iterator, NamedTuple, Optional
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
 
 from .process import ROOT, command, environment
-from .wire import STAMP, Body, Case, body, case_of
+from .wire import TIMESTAMP, Body, Case, make_body, parse_case
 
 _COOKIE = "Set-Cookie: h2o-chat=0dffff08-76f2-4c56-8788-7d1ad35bd2b5; Path=/; HttpOnly; Secure; SameSite=None\r\n"
 _PAGE = b"<!DOCTYPE html>".ljust(18320)
@@ -32,7 +31,7 @@ _FRAMINGS = {
 
 @contextmanager
 def running() -> Iterator[str]:
-    """Runs the server for as long as the block lasts, and gives its address."""
+    """Run the server for the length of the block, and return its base URL."""
     with subprocess.Popen(
         command("benchmarks.server"), cwd=ROOT, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
@@ -40,7 +39,7 @@ def running() -> Iterator[str]:
         try:
             yield process.stdout.readline().decode().strip()
         finally:
-            process.stdin.close()  # which ends it, also when this process is killed
+            process.stdin.close()  # this ends it, also when this process is killed
 
 
 class _Request(NamedTuple):
@@ -53,8 +52,8 @@ class _Server:
     def __init__(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self._lock = threading.Lock()
-        self._requests: Counts[str] = Counter()
-        self._connections: Counts[str] = Counter()
+        self._requests: Counter[str] = Counter()
+        self._connections: Counter[str] = Counter()
 
     def listen(self) -> None:
         while True:
@@ -63,21 +62,21 @@ class _Server:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        is_new, keeps = True, True
+        is_new, is_open = True, True
         with suppress(OSError), connection, connection.makefile("rb") as reader:
-            while keeps:
+            while is_open:
                 request = _read(reader)
                 if request is None:
                     break
                 _, segment, path = request.path.split("/", 2)
                 if segment == "counts":
                     counts = {"requests": self._requests[path], "connections": self._connections[path]}
-                    connection.sendall(_whole(json.dumps(counts).encode()))
+                    connection.sendall(_response(json.dumps(counts).encode()))
                     continue
-                case = case_of(segment)
+                case = parse_case(segment)
                 self._count(case, is_new)
                 time.sleep(case.delay / 1000 * (1 + is_new))
-                keeps = _answer(connection, case, request.method, path) and not request.closes
+                is_open = _respond(connection, case, request.method, path) and not request.closes
                 is_new = False
 
     def _count(self, case: Case, is_new: bool) -> None:
@@ -86,9 +85,9 @@ class _Server:
             self._connections[case.name] += is_new
 
 
-def _read(reader: Any) -> Optional[_Request]:
-    first = reader.readline().decode("latin-1").split(" ")
-    if len(first) < 3:
+def _read(reader: Any) -> _Request | None:
+    request_line = reader.readline().decode("latin-1").split(" ")
+    if len(request_line) < 3:
         return None
     length, closes = 0, False
     while True:
@@ -99,50 +98,50 @@ def _read(reader: Any) -> Optional[_Request]:
             length = int(value)
         closes = closes or (name == "connection" and value.strip() == "close")
     reader.read(length)
-    return _Request(first[0], first[1], closes)
+    return _Request(request_line[0], request_line[1], closes)
 
 
-def _answer(connection: socket.socket, case: Case, method: str, path: str) -> bool:
-    """Answers a request, and says whether the connection stays."""
+def _respond(connection: socket.socket, case: Case, method: str, path: str) -> bool:
+    """Respond to a request, and return whether the connection stays open."""
     if method == "POST" and path == "v1/chat/completions":
-        return _stream(connection, case, body(case, True))
+        return _stream(connection, case, make_body(case, is_openai=True))
     if method == "POST" and (path == "generate_stream" or path.startswith("conversation/")):
-        return _stream(connection, case, body(case, False))
+        return _stream(connection, case, make_body(case, is_openai=False))
     if method == "GET" and path == "":
-        connection.sendall(_whole(_PAGE, "text/html"))
+        connection.sendall(_response(_PAGE, "text/html"))
     elif method == "POST" and path in ("settings", "conversation"):
-        connection.sendall(_whole(_SETTINGS if path == "settings" else _CONVERSATION))
+        connection.sendall(_response(_SETTINGS if path == "settings" else _CONVERSATION))
     else:
-        connection.sendall(_whole(b"", status="200 OK" if method == "DELETE" else "404 Not Found"))
+        connection.sendall(_response(b"", status="200 OK" if method == "DELETE" else "404 Not Found"))
     return True
 
 
-def _whole(content: bytes, kind: str = "application/json", status: str = "200 OK") -> bytes:
-    head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(content)}\r\n{_COOKIE}\r\n"
+def _response(content: bytes, content_type: str = "application/json", status: str = "200 OK") -> bytes:
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {len(content)}\r\n{_COOKIE}\r\n"
     return head.encode() + content
 
 
-def _stream(connection: socket.socket, case: Case, said: Body) -> bool:
+def _stream(connection: socket.socket, case: Case, body: Body) -> bool:
     framing = _FRAMINGS[case.framing]
-    framing = framing % said.length if "%" in framing else framing
+    framing = framing % body.length if "%" in framing else framing
     head = f"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n{_COOKIE}{framing}\r\n".encode()
     if case.pause:
-        connection.sendall(head + said.opening)
+        connection.sendall(head + body.opening)
         for _ in range(case.tokens - 1):
-            _send_stamped(connection, case, said.token)
-        _send_stamped(connection, case, said.last)
+            _send_with_timestamp(connection, case, body.token)
+        _send_with_timestamp(connection, case, body.last)
     else:
-        connection.sendall(head + said.opening)
-        for _ in range(said.blocks):
-            connection.sendall(said.block)
-        connection.sendall(said.rest + said.last)
+        connection.sendall(head + body.opening)
+        for _ in range(body.blocks):
+            connection.sendall(body.block)
+        connection.sendall(body.rest + body.last)
     return case.framing != "close"
 
 
-def _send_stamped(connection: socket.socket, case: Case, event: bytes) -> None:
+def _send_with_timestamp(connection: socket.socket, case: Case, event: bytes) -> None:
     time.sleep(case.pause / 1000)
-    # The clock is the system's, so that the client can read it, too.
-    connection.sendall(event.replace(STAMP.encode(), b"%020.9f" % time.monotonic()))
+    # This clock is the same in all processes.
+    connection.sendall(event.replace(TIMESTAMP.encode(), b"%020.9f" % time.monotonic()))
 
 
 def main() -> None:

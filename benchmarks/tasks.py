@@ -1,88 +1,89 @@
-"""What is done in a process of its own, by name: everything here gives something that can be written as JSON."""
+"""What is measured in a process of its own: each function returns something that can be written as JSON."""
 
-from contextlib import contextmanager
 import json
-from pathlib import Path
-from statistics import median
+import re
 import subprocess
 import sys
 import threading
 import time
-from typing import Any, Callable, Dict, Iterator, List, Tuple
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
 from urllib.request import urlopen
 
-from .contenders import CONTENDERS, MESSAGES, Counted, counted
+from .contenders import CONTENDERS, MESSAGES, Counts, count
 from .process import ROOT, Failed, Missing, environment
 from .wire import Case
 
 
-def _checked(run: Callable[[], Counted], case: Case) -> None:
-    """Nobody is fast by leaving something out."""
-    came = tuple(run())
-    if came != case.expected:
-        raise Failed(f"{came} tokens and characters came, and not {case.expected}")
+def _check(run: Callable[[], Counts], case: Case) -> None:
+    """Read a stream, and check that it is complete: no contender is fast by skipping something."""
+    received = tuple(run())
+    if received != case.expected:
+        raise Failed(f"{received} tokens and characters were received instead of {case.expected}")
 
 
-def _ask(base: str, case: Case, **options: Any) -> Any:
+def _complete(base_url: str, case: Case, **options: Any) -> Any:
     from g4f_legacy.Provider import H2o
 
-    return H2o._create_completion("falcon-40b", MESSAGES, stream=True, base_url=base + case.path, **options)
+    return H2o._create_completion("falcon-40b", MESSAGES, stream=True, base_url=base_url + case.path, **options)
 
 
-def cpu(name: str, base: str, tokens: str, seconds: str) -> float:
-    """Nanoseconds of the process's time per token: the median of as many streams as so many seconds take, after a
-    first, shorter one."""
+def cpu(name: str, base_url: str, tokens: str, seconds: str) -> float:
+    """Return the process's CPU nanoseconds per token: the median of streams for so many seconds, after a short one."""
     case = Case(int(tokens))
-    first = case._replace(tokens=max(10, case.tokens // 10))
+    short_case = case._replace(tokens=max(10, case.tokens // 10))
     prepare = CONTENDERS[name]
-    _checked(prepare(base + first.path), first)
-    run = prepare(base + case.path)
-    times: List[float] = []
+    _check(prepare(base_url + short_case.path), short_case)
+    run = prepare(base_url + case.path)
+    times: list[float] = []
     while not times or sum(times) < float(seconds):
-        begun = time.process_time()
-        _checked(run, case)
-        times.append(time.process_time() - begun)
+        start = time.process_time()
+        _check(run, case)
+        times.append(time.process_time() - start)
     return median(times) / case.tokens * 1e9
 
 
-def _before_the_first(base: str, case: Case, **options: Any) -> Tuple[float, Dict[str, int]]:
-    """The seconds until the first token has come, and the requests and connections that it took."""
-    before = json.load(urlopen(f"{base}/counts/{case.name}"))
-    begun = time.perf_counter()
-    tokens = _ask(base, case, **options)
+def _first_token(base_url: str, case: Case, **options: Any) -> tuple[float, dict[str, int]]:
+    """Return the seconds until the first token, with the number of requests and connections."""
+    before = json.load(urlopen(f"{base_url}/counts/{case.name}"))
+    start = time.perf_counter()
+    tokens = _complete(base_url, case, **options)
     next(tokens)
-    seconds = time.perf_counter() - begun
-    after = json.load(urlopen(f"{base}/counts/{case.name}"))
-    counted(tokens)
+    seconds = time.perf_counter() - start
+    after = json.load(urlopen(f"{base_url}/counts/{case.name}"))
+    count(tokens)
     return seconds, {name: after[name] - before[name] for name in after}
 
 
-def first_tokens(base: str, name: str, delay: str) -> List[Tuple[float, Dict[str, int]]]:
-    """What came before the first token: of the process's first completion, of the next one, and of one over a session
-    of the caller's that has been there before."""
+def first_tokens(base_url: str, name: str, delay: str) -> list[tuple[float, dict[str, int]]]:
+    """Return the same for the process's first completion, for its next one, and for one with a session that the caller
+    has used before."""
     import requests
 
     import g4f_legacy.Provider.H2o  # noqa: F401  # which is measured elsewhere
 
     case = Case(delay=float(delay), name=name)
-    first, following = _before_the_first(base, case), _before_the_first(base, case)
+    first, following = _first_token(base_url, case), _first_token(base_url, case)
     with requests.Session() as session:
-        counted(_ask(base, case, session=session))
-        return [first, following, _before_the_first(base, case, session=session)]
+        count(_complete(base_url, case, session=session))
+        return [first, following, _first_token(base_url, case, session=session)]
 
 
-def on_the_way(base: str, tokens: str, framing: str) -> List[float]:
-    """Milliseconds from when the server writes a token to when the loop has it."""
-    counted(_ask(base, Case()))
+def token_delays(base_url: str, tokens: str, framing: str) -> list[float]:
+    """Return the milliseconds between the server's write of each token and its arrival in the loop."""
+    count(_complete(base_url, Case()))
     case = Case(int(tokens), framing=framing, pause=2)
-    return [(time.monotonic() - float(token)) * 1000 for token in _ask(base, case)]
+    return [(time.monotonic() - float(token)) * 1000 for token in _complete(base_url, case)]
 
 
-def memory(base: str, tokens: str) -> float:
-    """The most memory that the process had, in KiB."""
+def memory(base_url: str, tokens: str) -> float:
+    """Return the peak of the process's memory, in KiB."""
     case = Case(int(tokens))
-    _checked(lambda: counted(_ask(base, case)), case)
-    # ru_maxrss begins with what the process had that started this one.
+    _check(lambda: count(_complete(base_url, case)), case)
+    # Not ru_maxrss, which begins with the memory of the parent process.
     status = Path("/proc/self/status")
     if status.exists():
         return next(float(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
@@ -93,55 +94,55 @@ def memory(base: str, tokens: str) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "darwin" else 1)
 
 
-def many(base: str, threads: str, tokens: str) -> Dict[str, float]:
-    """Tokens per second of all threads together, and how many of them got their whole stream."""
+def many(base_url: str, threads: str, tokens: str) -> dict[str, float]:
+    """Return the tokens per second of all threads together, and how many of them received their complete stream."""
     case = Case(int(tokens))
-    counted(_ask(base, case))
-    # A few threads are done too soon to be measured once.
-    measured = [
-        _at_once(int(threads), lambda: _checked(lambda: counted(_ask(base, case)), case), case.tokens)
+    count(_complete(base_url, case))
+    # A few threads finish too soon to be measured once.
+    runs = [
+        _run_threads(int(threads), lambda: _check(lambda: count(_complete(base_url, case)), case), case.tokens)
         for _ in range(max(1, 20 // int(threads)))
     ]
     return {
-        "speed": median(one["speed"] for one in measured),
-        "complete": min(one["complete"] for one in measured),
+        "speed": median(run["speed"] for run in runs),
+        "complete": min(run["complete"] for run in runs),
     }
 
 
-def _at_once(threads: int, work: Callable[[], Any], tokens: int) -> Dict[str, float]:
-    whole: List[bool] = []
+def _run_threads(threads: int, work: Callable[[], Any], tokens: int) -> dict[str, float]:
+    complete: list[bool] = []
     ready = threading.Barrier(threads + 1)
 
     def run() -> None:
         ready.wait()
         work()
-        whole.append(True)
+        complete.append(True)
 
-    running = [threading.Thread(target=run) for _ in range(threads)]
-    for thread in running:
-        thread.start()
+    workers = [threading.Thread(target=run) for _ in range(threads)]
+    for worker in workers:
+        worker.start()
     ready.wait()
-    begun = time.perf_counter()
-    for thread in running:
-        thread.join()
-    return {"speed": threads * tokens / (time.perf_counter() - begun), "complete": len(whole)}
+    start = time.perf_counter()
+    for worker in workers:
+        worker.join()
+    return {"speed": threads * tokens / (time.perf_counter() - start), "complete": len(complete)}
 
 
-def growth(base: str, messages: str, tokens: str, size: str) -> float:
-    """Seconds of the process's time for one completion of that size."""
+def growth(base_url: str, messages: str, tokens: str, size: str) -> float:
+    """Return the process's CPU seconds for one completion of that size."""
     from g4f_legacy.Provider import H2o
 
     case = Case(int(tokens), size=int(size))
-    asked = MESSAGES * int(messages)
-    counted(_ask(base, Case()))
-    begun = time.process_time()
-    _checked(lambda: counted(H2o._create_completion("", asked, stream=True, base_url=base + case.path)), case)
-    return time.process_time() - begun
+    prompt = MESSAGES * int(messages)
+    count(_complete(base_url, Case()))
+    start = time.process_time()
+    _check(lambda: count(H2o._create_completion("", prompt, stream=True, base_url=base_url + case.path)), case)
+    return time.process_time() - start
 
 
 @contextmanager
 def _local_server(*options: str) -> Iterator[str]:
-    """Runs ``g4f-legacy serve`` for as long as the block lasts, and gives the base address of its OpenAI API."""
+    """Run ``g4f-legacy serve`` for the length of the block, and return the base URL of its OpenAI API."""
     import flask  # noqa: F401
     import waitress  # noqa: F401
 
@@ -150,46 +151,47 @@ def _local_server(*options: str) -> Iterator[str]:
         assert process.stderr
         try:
             line = process.stderr.readline().decode()
-            if " answers at " not in line:
+            url = re.search(r"http://[\w.]+:\d+", line)
+            if url is None:
                 raise Failed(f"the local server does not start: {line.strip()}")
-            yield line.partition(" answers at ")[2].partition(",")[0] + "/v1"
+            yield f"{url.group()}/v1"
         finally:
             process.terminate()
             process.stderr.close()
 
 
-def local_server(clients: str, tokens: str) -> Dict[str, float]:
-    """Milliseconds to the first token through the local server with Echo, and tokens per second."""
+def local_server(clients: str, tokens: str) -> dict[str, float]:
+    """Return the milliseconds to the first token through the local server with Echo, and the tokens per second."""
     from g4f_legacy.Provider import OpenAI
 
     messages = [{"role": "user", "content": " word" * int(tokens)}]
 
-    def ask(base: str) -> Any:
-        return OpenAI._create_completion("echo", messages, stream=True, base_url=base)
+    def complete(base_url: str) -> Any:
+        return OpenAI._create_completion("echo", messages, stream=True, base_url=base_url)
 
-    def read(base: str) -> None:
-        if counted(ask(base)) != (int(tokens), len(messages[0]["content"])):
-            raise Failed("some of the text did not come through the local server")
+    def read(base_url: str) -> None:
+        if count(complete(base_url)) != (int(tokens), len(messages[0]["content"])):
+            raise Failed("the local server truncated the text")
 
-    with _local_server("--engine", "Echo") as base:
-        read(base)
-        begun = time.perf_counter()
-        came = ask(base)
-        next(came)
-        first = (time.perf_counter() - begun) * 1000
-        counted(came)
-        return {"first": first, **_at_once(int(clients), lambda: read(base), int(tokens))}
+    with _local_server("--engine", "Echo") as base_url:
+        read(base_url)
+        start = time.perf_counter()
+        completion = complete(base_url)
+        next(completion)
+        first = (time.perf_counter() - start) * 1000
+        count(completion)
+        return {"first": first, **_run_threads(int(clients), lambda: read(base_url), int(tokens))}
 
 
-def through_the_server(base: str, tokens: str) -> Dict[str, List[float]]:
-    """Milliseconds on the way of a token straight from a host, and through the local server in between."""
+def server_delays(base_url: str, tokens: str) -> dict[str, list[float]]:
+    """Return the milliseconds from the write of each token to its arrival, directly and through the local server."""
     from g4f_legacy.Provider import OpenAI
 
-    host = base + Case(int(tokens), pause=5).path + "/v1"
+    scripted_url = base_url + Case(int(tokens), pause=5).path + "/v1"
 
-    def delays(address: str) -> List[float]:
-        came = OpenAI._create_completion("tiny", MESSAGES, stream=True, base_url=address)
-        return [(time.monotonic() - float(token)) * 1000 for token in came]
+    def delays(url: str) -> list[float]:
+        completion = OpenAI._create_completion("tiny", MESSAGES, stream=True, base_url=url)
+        return [(time.monotonic() - float(token)) * 1000 for token in completion]
 
-    with _local_server("--engine", "OpenAI", "--base-url", host) as address:
-        return {"direct": delays(host), "through": delays(address)}
+    with _local_server("--engine", "OpenAI", "--base-url", scripted_url) as local_url:
+        return {"direct": delays(scripted_url), "through": delays(local_url)}
