@@ -1,9 +1,9 @@
 """Models as objects, as scripts of 2023 name them: ``models.gpt_4``, ``Model.gpt_4``, ``ModelUtils.convert``."""
 
+import json
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
-import json
 from typing import Any
 
 from . import registry

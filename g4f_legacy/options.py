@@ -4,14 +4,14 @@ Everything else in ``kwargs`` is a generation parameter and goes to the server u
 options that can hold a secret they do not show its value.
 """
 
+import json
+import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar
 from importlib.util import find_spec
-import json
 from numbers import Real
-import os
-import re
 from types import ModuleType
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit

@@ -1,7 +1,7 @@
 """The `params` of a provider: a text built from type hints."""
 
-from collections.abc import Callable
 import inspect
+from collections.abc import Callable
 from typing import Any, get_origin, get_type_hints
 
 

@@ -1,8 +1,8 @@
 """Messages: checked, and converted to what a protocol sends."""
 
-from collections.abc import Mapping
 import logging
 import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 log = logging.getLogger(__name__)

@@ -2,14 +2,14 @@ import pickle
 from typing import Any
 
 import pytest
-from replay import load
 import requests
+from replay import load
 
 from g4f_legacy import errors
-from g4f_legacy.Provider import H2o
 from g4f_legacy.cli.arguments import spell_flag
 from g4f_legacy.errors import Hint, RetryProviderError
 from g4f_legacy.parsing.payload import parse_json
+from g4f_legacy.Provider import H2o
 
 TREE = {
     errors.ProviderNotFoundError: (errors.G4fError, LookupError),

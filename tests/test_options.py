@@ -1,14 +1,14 @@
+import sys
 from http.cookiejar import CookieJar
 from pathlib import Path
-import sys
 from typing import Any
 
 import pytest
 import requests
 
-from g4f_legacy.Provider import Echo, H2o, OpenAssistant
 from g4f_legacy.errors import AuthenticationRequiredError
 from g4f_legacy.options import DEFAULT_RETRIES, DEFAULT_TIMEOUT, OPTION_NAMES, OPTIONS, Options, read_options
+from g4f_legacy.Provider import Echo, H2o, OpenAssistant
 
 SECRET = "s3cr3t"
 

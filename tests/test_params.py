@@ -1,7 +1,7 @@
 from typing import Any, Optional
 
-from g4f_legacy.Provider import H2o
 from g4f_legacy.params import format_params
+from g4f_legacy.Provider import H2o
 
 
 def test_h2o() -> None:

@@ -9,7 +9,7 @@ from typing import Any, Iterator
 from ..errors import GenerationError
 from ..params import format_params
 from ..parsing.event_stream import join_tokens
-from ..parsing.payload import get_field, get_objects, get_optional, summarize
+from ..parsing.payload import get_field, get_objects, get_or_empty, summarize
 from ..prompt import name_roles, split_system
 from ..transport.client import ServerClient, quote_segment
 
@@ -65,9 +65,9 @@ def _read_answer(server: ServerClient, path: str, body: dict[str, Any]) -> Itera
                 has_text = True
                 yield text
             reason = candidate.get("finishReason") or reason
-            stream.mark_complete(reason is not None)
+            stream.set_complete(reason is not None)
             if reason not in (None, "STOP", "MAX_TOKENS"):
-                details = filter(None, [reason, get_optional(candidate, str, "finishMessage")])
+                details = filter(None, [reason, get_or_empty(candidate, str, "finishMessage")])
                 raise GenerationError(": ".join(["the server ended the completion", *map(summarize, details)]))
     if not has_text:
         _log.warning("Google: the completion has no text (finishReason: %s)", reason)
@@ -93,17 +93,17 @@ def _configuration(parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def _first_candidate(event: dict[str, Any]) -> dict[str, Any]:
-    block_reason = get_optional(event, dict, "promptFeedback").get("blockReason")
+    block_reason = get_or_empty(event, dict, "promptFeedback").get("blockReason")
     candidates = get_objects(event, "candidates")
-    first = next((candidate for candidate in candidates if not get_optional(candidate, int, "index")), None)
+    first = next((candidate for candidate in candidates if not get_or_empty(candidate, int, "index")), None)
     if first is None and block_reason:
         raise GenerationError(f"the prompt was blocked: {summarize(block_reason)}")
     return first or {}
 
 
 def _read_texts(candidate: dict[str, Any]) -> Iterator[str]:
-    for part in get_objects(get_optional(candidate, dict, "content"), "parts"):
-        text = get_optional(part, str, "text")
+    for part in get_objects(get_or_empty(candidate, dict, "content"), "parts"):
+        text = get_or_empty(part, str, "text")
         if part.get("thought"):
             _log.debug("Google: reasoning: %s", text)
         elif text:
@@ -113,7 +113,7 @@ def _read_texts(candidate: dict[str, Any]) -> Iterator[str]:
 def _list_models(**kwargs) -> list[str]:
     with _open_client(kwargs) as server:
         listed = get_objects(server.get("/v1beta/models", dict, params={"pageSize": "1000"}), "models")
-    chats = [entry for entry in listed if "generateContent" in get_optional(entry, list, "supportedGenerationMethods")]
+    chats = [entry for entry in listed if "generateContent" in get_or_empty(entry, list, "supportedGenerationMethods")]
     return [get_field(entry, str, "name").rpartition("models/")[2] for entry in chats]
 
 

@@ -12,7 +12,7 @@ from ..params import format_params
 from ..parsing.event_stream import join_tokens
 from ..parsing.payload import extract_message, get_field, summarize
 from ..prompt import format_prompt
-from ..protocols.chat_ui import hint_if, is_modern_server, open_conversation, page_url
+from ..protocols.chat_ui import hint_if, open_conversation, page_url, shows_modern_server
 from ..transport.client import ServerClient
 
 url = "https://gpt-gm.h2o.ai"
@@ -42,22 +42,23 @@ def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> It
 
 
 def _stream_tokens(model: str, messages: list, kwargs: dict[str, Any]) -> Iterator[str]:
-    with ServerClient(__name__, kwargs) as server, hint_if(is_modern_server, Hint.USE_HUGGINGCHAT):
+    with ServerClient(__name__, kwargs) as server, hint_if(shows_modern_server, Hint.USE_HUGGINGCHAT):
         server.set_auth()
         model_id = server.model_id(model)
         body = _create_body(format_prompt(messages), server.parameters)
-        with open_conversation(
+        with open_conversation(  # and delete it when the block ends
             server,
             {"model": model_id},
-            lambda: _accept_terms(server, model_id),
-            terms_first=not server.has_session_cookie,
+            accept_terms=lambda: _accept_terms(server, model_id),
+            accept_terms_first=not server.has_session_cookie,  # otherwise only when the server requires it
         ) as conversation:
-            if "conversation" in conversation.payload:
+            if "conversation" in conversation.payload:  # v0.8 and later send all of it
                 raise ResponseFormatError("the conversation is a tree of messages", hint=Hint.USE_HUGGINGCHAT)
             yield from _read_answer(server, conversation.path, body)
 
 
 def _create_body(prompt: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    parameters = dict(parameters)
     options = {
         "id": parameters.pop("id", None) or str(uuid4()),
         "response_id": parameters.pop("response_id", None) or str(uuid4()),
@@ -73,10 +74,11 @@ def _read_answer(server: ServerClient, path: str, body: dict[str, Any]) -> Itera
         for event in stream.json_events():
             text = get_field(event, str, "token", "text")
             is_special = bool(event["token"].get("special"))
-            stream.mark_complete(is_special)  # only as long as no ordinary token follows
+            is_last = event.get("generated_text") is not None
+            stream.set_complete(is_special or is_last)  # a special token ends the stream unless another token follows
             if not is_special:
                 yield text
-            if event.get("generated_text") is not None:
+            if is_last:
                 return
 
 
@@ -89,7 +91,7 @@ def _accept_terms(server: ServerClient, model_id: str) -> None:
         "activeModel": model_id,
         "searchEnabled": "true",
     }
-    # Following the redirect would fetch the page once more, for nothing.
+    # Success is a redirect, and following it would fetch the page once more. A failure can be a 200 with these fields.
     result = server.post("/settings", data=form, headers={"Referer": page_url(server)}, follow_redirects=False)
     if result.get("type") in ("error", "failure"):
         status = result.get("status")

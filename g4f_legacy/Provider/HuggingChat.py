@@ -24,7 +24,7 @@ supports_stream = True
 needs_auth = True
 working = False
 
-_NEEDS_AUTH_EVERYWHERE = False
+_NEEDS_AUTH_EVERYWHERE = False  # only at the public server; read by `options`
 
 
 def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> Iterator[str]:
@@ -33,13 +33,13 @@ def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> It
 
 
 def _stream_tokens(model: str, messages: list, kwargs: dict[str, Any]) -> Iterator[str]:
-    with _open_client(kwargs) as server, chat_ui.hint_if(chat_ui.is_legacy_server, Hint.USE_H2O):
+    with _open_client(kwargs) as server, chat_ui.hint_if(chat_ui.shows_legacy_server, Hint.USE_H2O):
         system, others = split_system(messages)
         prompt = {"is_retry": False, **server.parameters, "inputs": as_one_message(others)}
         body = {"model": model or get_default_model(server, lambda: _list_ids(server))}
         if system:
             body["preprompt"] = system
-        with chat_ui.open_conversation(server, body, lambda: _accept_terms(server)) as conversation:
+        with chat_ui.open_conversation(server, body, accept_terms=lambda: _accept_terms(server)) as conversation:
             yield from _ask(server, conversation.path, prompt, chat_ui.find_parent(server, conversation))
 
 
@@ -52,13 +52,13 @@ def _open_client(kwargs: dict[str, Any]) -> ServerClient:
 
 
 def _accept_terms(server: ServerClient) -> None:
-    with chat_ui.hint_if(chat_ui.refuses_json_settings, Hint.USE_H2O):
+    with chat_ui.hint_if(chat_ui.shows_form_settings, Hint.USE_H2O):
         server.post("/settings", json={"ethicsModalAccepted": True})
 
 
 def _ask(server: ServerClient, path: str, prompt: dict[str, Any], parent: chat_ui.Parent) -> Iterator[str]:
     if not parent.message_id:  # v0.7
-        with chat_ui.hint_if(chat_ui.is_internal_error, Hint.USE_H2O):
+        with chat_ui.hint_if(chat_ui.shows_internal_error, Hint.USE_H2O):
             yield from _read_answer(server, path, json=prompt)
         return
     prompt = {**prompt, "id": parent.message_id}

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from ..errors import GenerationError, ProviderError, RequestFailedError
 from ..params import format_params
 from ..parsing.event_stream import EventStream, SinglePayload, join_tokens, raise_reported_error
-from ..parsing.payload import get_field, get_objects, get_optional
+from ..parsing.payload import get_field, get_objects, get_or_empty
 from ..prompt import name_roles
 from ..protocols.default_model import get_default_model
 from ..transport.client import ServerClient
@@ -23,7 +23,7 @@ supports_stream = True
 needs_auth = True
 working = True
 
-_NEEDS_AUTH_EVERYWHERE = False
+_NEEDS_AUTH_EVERYWHERE = False  # only at the public server; this and the next two are read by `options`
 _URL_VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_BASE")
 _AUTH_VARIABLES = ("OPENAI_API_KEY",)
 _ROLES = {role: role for role in ("system", "developer", "user", "assistant")}
@@ -40,7 +40,7 @@ def _stream_tokens(model: str, messages: list, stream: bool, kwargs: dict[str, A
         named = [message._asdict() for message in name_roles(messages, _ROLES)]
         model = model or os.environ.get("OPENAI_MODEL") or get_default_model(server, lambda: _list_ids(server))
         body = {"model": model, "messages": named, "stream": stream, **server.parameters}
-        yield from _or_below_v1(server, lambda: _ask(server, body))
+        yield from _retry_below_v1(server, lambda: _ask(server, body))
 
 
 def _open_client(kwargs: dict[str, Any]) -> ServerClient:
@@ -61,55 +61,55 @@ def _read_tokens(server: ServerClient, stream: EventStream) -> Iterator[str]:
     has_text, reason = False, None
     for event in stream.json_events():
         choices = get_objects(event, "choices")
-        choice = next((choice for choice in choices if not get_optional(choice, int, "index")), {})
-        message = get_optional(choice, dict, "delta") or get_optional(choice, dict, "message")
-        text = get_optional(message, str, "content")
+        choice = next((choice for choice in choices if not get_or_empty(choice, int, "index")), {})  # 0, or no index
+        message = get_or_empty(choice, dict, "delta") or get_or_empty(choice, dict, "message")
+        text = get_or_empty(message, str, "content")
         if isinstance(reasoning := message.get("reasoning_content") or message.get("reasoning"), str):
             _log.debug("OpenAI: reasoning: %s", reasoning)
         if text:
             has_text = True
             yield text
         reason = choice.get("finish_reason") or reason
-        stream.mark_complete(bool(reason or choice.get("message")))
+        stream.set_complete(bool(reason or choice.get("message")))
         if reason == "error" or (reason in ("content_filter", "tool_calls", "function_call") and not has_text):
             raise GenerationError(f"the server ended the completion: {reason}")
     if not has_text:
         _log.warning("OpenAI: the completion has no text (finish_reason: %s)", server.redact(reason))
 
 
-def _or_below_v1(server: ServerClient, ask: Callable[[], Iterator[str]]) -> Iterator[str]:
-    """Yield from `ask`, and again below /v1, which people leave out, where the server has nothing at its address."""
-    is_first = True
+def _retry_below_v1(server: ServerClient, ask: Callable[[], Iterator[str]]) -> Iterator[str]:
+    """Yield from `ask`. Where the server has nothing at its address, try again below /v1, which people leave out."""
+    has_yielded = False
     try:
         for item in ask():
-            is_first = False
+            has_yielded = True
             yield item
         return
     except ProviderError as error:
-        is_lm_studio = "Unexpected endpoint" in error.detail + error.body  # it has no 404, but a 200 with these words
+        is_lm_studio = "Unexpected endpoint" in error.detail + error.body  # its answer to an unknown path, with a 200
         is_wrong_path = error.status in (404, 405) or is_lm_studio
-        if not (is_first and is_wrong_path) or "/v1" in urlsplit(server.base_url).path:
+        if has_yielded or not is_wrong_path or "/v1" in urlsplit(server.base_url).path:
             raise
-        failure, message = (error.status, error.detail), error.args[0]
+        first_failure, first_message = (error.status, error.detail), error.args[0]
     with server.extend_base_url("/v1"):
         _log.info("OpenAI: nothing is there; trying %s", server.base_url)
         try:
             yield from ask()
         except RequestFailedError as error:
-            if error.status == 404 and (error.status, error.detail) != failure:
-                error.add_context(f"without /v1: {message}")
+            if error.status == 404 and (error.status, error.detail) != first_failure:  # either may be the wrong path
+                error.add_context(f"without /v1: {first_message}")
             raise
 
 
 def _list_ids(server: ServerClient) -> list[str]:
-    def ask() -> Iterator[str]:
+    def fetch() -> Iterator[str]:
         payload = server.get("/models", dict)
         raise_reported_error(payload)
         yield from (get_field(listed, str, "id") for listed in get_objects(payload, "data"))
 
-    # The first is asked when no model is named, and OpenAI's own list is in no useful order.
+    # The first is the default model, and OpenAI's own list is in no useful order.
     preferred = os.environ.get("OPENAI_MODEL")
-    return sorted(_or_below_v1(server, ask), key=lambda name: (name != preferred, name not in models))
+    return sorted(_retry_below_v1(server, fetch), key=lambda name: (name != preferred, name not in models))
 
 
 def _list_models(**kwargs) -> list[str]:

@@ -11,7 +11,7 @@ from ..concurrency.worker import sleep
 from ..errors import GenerationError, RequestFailedError, ResponseFormatError, StreamInterruptedError
 from ..params import format_params
 from ..parsing.event_stream import error_from_payload, join_tokens
-from ..parsing.payload import get_field, get_optional, remaining_text, truncate
+from ..parsing.payload import get_field, get_or_empty, remaining_text, truncate
 from ..prompt import as_one_message
 from ..transport.client import ServerClient
 
@@ -93,7 +93,7 @@ def _read_answer(server: ServerClient, message: dict[str, str]) -> Iterator[str]
 def _raise_failure(event: dict[str, Any]) -> None:
     has_failed = event.get("event_type") == "error"
     if event.get("event_type") == "message":
-        has_failed = get_optional(get_field(event, dict, "message"), str, "state") not in ("", "complete")
+        has_failed = get_or_empty(get_field(event, dict, "message"), str, "state") not in ("", "complete")
     if has_failed:
         raise error_from_payload(event)
 

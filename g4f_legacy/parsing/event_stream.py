@@ -30,8 +30,12 @@ class EventStream:
         self.mark_progress = mark_progress
         self._chunks = chunks
 
-    def mark_complete(self, is_complete: bool = True) -> None:
-        """Note that the end-of-stream marker was received; False takes that back, where more text followed it."""
+    def mark_complete(self) -> None:
+        """Note that the end-of-stream marker was received. A stream that ends without it raises an error."""
+        self.set_complete(True)
+
+    def set_complete(self, is_complete: bool) -> None:
+        """Do what `mark_complete` does, or take it back, where more text follows what looked like the marker."""
         self.is_complete = is_complete
 
     def json_events(

@@ -83,7 +83,7 @@ def get_field(payload: dict[str, Any], expected_type: type[T], *path: str) -> T:
     )
 
 
-def get_optional(payload: dict[str, Any], expected_type: type[T], key: str) -> T:
+def get_or_empty(payload: dict[str, Any], expected_type: type[T], key: str) -> T:
     """Return the value of a key in a JSON object; an empty value of the type if the key is missing or null.
 
     Raises:
@@ -100,7 +100,7 @@ def get_objects(payload: dict[str, Any], key: str) -> list[dict[str, Any]]:
     Raises:
         ResponseFormatError: the value is not an array, or an item is not an object.
     """
-    items = get_optional(payload, list, key)
+    items = get_or_empty(payload, list, key)
     for item in items:
         if not isinstance(item, dict):
             raise ResponseFormatError(f"expected JSON objects in {key!r}, but got {truncate(item)}")

@@ -92,7 +92,7 @@ def iter_events(chunks: Iterable[bytes]) -> Iterator[Event | bytes]:
                 value = value[1:]
             if field == b"data":
                 data_length += len(value) + 1
-                if data_length > MAX_LINE_LENGTH and data:  # a single line has the limit of lines
+                if data_length > MAX_LINE_LENGTH and data:  # a lone line was checked by `_iter_line_batches`
                     raise _too_long("an event")
                 data.append(value)
             elif field == b"event":
@@ -113,14 +113,17 @@ def iter_events(chunks: Iterable[bytes]) -> Iterator[Event | bytes]:
 
 
 def _iter_line_batches(chunks: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """Split chunks into lines as `iter_lines`, but yield all lines that a chunk completes in one, non-empty list."""
+    """Split chunks into lines as `iter_lines`, but yield the lines that a chunk completes in one, non-empty list.
+
+    Where one of them may be too long, they are yielded one by one.
+    """
     pending = bytearray()  # the beginning of a line whose end has not been received
     follows_cr = False
     for chunk in chunks:
         if follows_cr and chunk.startswith(b"\n"):  # the second half of a CRLF
             chunk = chunk[1:]
             follows_cr = False
-        if not chunk:
+        if not chunk:  # `follows_cr` stays as it is
             continue
         follows_cr = chunk.endswith(b"\r")
         may_be_too_long = len(pending) + len(chunk) > MAX_LINE_LENGTH

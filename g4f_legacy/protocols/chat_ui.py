@@ -18,7 +18,7 @@ from ..errors import (
     StreamInterruptedError,
 )
 from ..parsing.event_stream import raise_reported_error
-from ..parsing.payload import get_field, get_objects, get_optional, parse_json, remaining_text
+from ..parsing.payload import get_field, get_objects, get_or_empty, parse_json, remaining_text
 from ..transport.client import ServerClient, quote_segment
 from ..transport.failures import RETRIED_STATUSES
 
@@ -32,25 +32,25 @@ class Conversation(NamedTuple):
 
 @contextmanager
 def open_conversation(
-    server: ServerClient, body: dict[str, Any], accept_terms: Callable[[], Any], *, terms_first: bool = False
+    server: ServerClient, body: dict[str, Any], *, accept_terms: Callable[[], Any], accept_terms_first: bool = False
 ) -> Iterator[Conversation]:
     """Create a conversation, and delete it however the block ends; leaving early stops the generation first.
 
     Args:
         body: ``model`` and, since v0.7, ``preprompt``.
         accept_terms: accepts the server's terms. It is called when the server requires that, with status 405.
-        terms_first: whether to call it before the conversation is created instead.
+        accept_terms_first: whether to call it before the conversation is created instead.
 
     Raises:
         RequestFailedError: the server refuses.
         ResponseFormatError: the server describes no conversation.
     """
-    if terms_first:
+    if accept_terms_first:
         accept_terms()
     try:
         payload = _create_conversation(server, body)
     except RequestFailedError as error:
-        if error.status != 405 or terms_first:
+        if error.status != 405 or accept_terms_first:
             raise
         accept_terms()
         payload = _create_conversation(server, body)
@@ -124,7 +124,7 @@ def _parent_since_v0_9_6(server: ServerClient, conversation: Conversation) -> st
 def _parent_since_v0_8(server: ServerClient, conversation: Conversation) -> str:
     """Read the page's data: each node is a flat list, in which numbers refer to other items of the list."""
     page = server.get(f"{conversation.path}/__data.json", dict)
-    for node in get_optional(page, list, "nodes"):
+    for node in get_or_empty(page, list, "nodes"):
         with suppress(LookupError, TypeError):
             data = node["data"]
             message = data[data[data[0]["messages"]][0]]
@@ -180,14 +180,14 @@ def hint_if(is_sign: Callable[[ProviderError], bool], hint: Hint) -> Iterator[No
         raise
 
 
-def is_legacy_server(error: ProviderError) -> bool:
+def shows_legacy_server(error: ProviderError) -> bool:
     """Return whether an error shows that the server speaks the protocol of v0.3 to v0.6."""
     if isinstance(error, ResponseFormatError):
         return error.body.startswith("data:")
     return "welcome modal" in error.detail
 
 
-def is_modern_server(error: ProviderError) -> bool:
+def shows_modern_server(error: ProviderError) -> bool:
     """Return whether an error shows that the server speaks the protocol of v0.7 or later."""
     if isinstance(error, ResponseFormatError):
         return error.body.startswith('{"type":')
@@ -196,11 +196,11 @@ def is_modern_server(error: ProviderError) -> bool:
     return "need to have an origin" in error.detail
 
 
-def refuses_json_settings(error: ProviderError) -> bool:
+def shows_form_settings(error: ProviderError) -> bool:
     """Return whether a server does not take its settings as JSON, but as a form, as those before v0.7 do."""
-    return error.status == 415 or is_internal_error(error) or isinstance(error, ResponseFormatError)
+    return error.status == 415 or shows_internal_error(error) or isinstance(error, ResponseFormatError)
 
 
-def is_internal_error(error: ProviderError) -> bool:
+def shows_internal_error(error: ProviderError) -> bool:
     """Return whether a server failed as SvelteKit does on a request that it cannot handle."""
     return error.status == 500 and "Internal Error" in error.detail

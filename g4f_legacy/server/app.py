@@ -1,9 +1,9 @@
 """The WSGI application: one engine behind three protocols, for programs and people on this machine."""
 
-from collections.abc import Iterable
 import logging
 import secrets
 import time
+from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 from urllib.parse import quote

@@ -1,11 +1,11 @@
 """Open-Assistant's chats: their messages, and the events of messages that are being generated."""
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
 import queue
 import threading
 import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
 from typing import Any
 from uuid import uuid4
 

@@ -1,11 +1,11 @@
 """The engine: the provider that a server answers from, with each completion in a thread of its own."""
 
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
 import logging
 import queue
 import threading
 import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from types import ModuleType
 from typing import Any
 

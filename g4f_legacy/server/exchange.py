@@ -1,8 +1,8 @@
 """What the protocols share: the payload of a request, and the events of a response."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-import json
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 

@@ -1,10 +1,10 @@
 """Run the application: in the foreground, or in the background of another program."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 import logging
 import socket
 import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +19,12 @@ from .app import MAX_REQUEST_SIZE, create_app
 
 DEFAULT_THREADS = 128
 """How many requests are processed at the same time. A stream takes a thread for as long as it lasts."""
+
+REQUEST_TIMEOUT = 30.0
+"""Seconds within which a request has to arrive completely. Also how long a connection may be idle between requests."""
+
+WRITE_TIMEOUT = 120.0
+"""Seconds after which a client that reads nothing of its response is disconnected."""
 
 _MAX_CONNECTIONS = 768  # many systems allow a process 1,024 open files, and the provider needs some of them
 _MAX_HEADER_SIZE = 64 * 1024
@@ -119,7 +125,7 @@ def _start(server: Any) -> Any:
     try:
         from .waitress_internals import TimedServer  # fails where a release of waitress has moved these parts
 
-        return TimedServer(server)
+        return TimedServer(server, REQUEST_TIMEOUT, WRITE_TIMEOUT)
     except (AttributeError, ImportError) as error:
         log.warning("This release of waitress is unknown: slow clients are not disconnected (%s)", error)
         return PublicServer(server)

@@ -15,20 +15,14 @@ read its response, and ends its loop only by an exception inside it. What follow
 `listener.PublicServer` does without them.
 """
 
-from collections.abc import Callable
 import select
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
-
-REQUEST_TIMEOUT = 30.0
-"""Seconds within which a request has to arrive completely. Also how long a connection may be idle between requests."""
-
-WRITE_TIMEOUT = 120.0
-"""Seconds after which a client that reads nothing of its response is disconnected."""
 
 _TIMEOUT_CHECK_INTERVAL = 1.0
 _SHUTDOWN_TIMEOUT = 1.0
@@ -36,9 +30,17 @@ _POLLRDHUP = getattr(select, "POLLRDHUP", 0)  # Linux only: the client has close
 
 
 class TimedServer:
-    """A waitress server in a thread of its own, which enforces the timeouts."""
+    """A waitress server in a thread of its own, which enforces the timeouts.
 
-    def __init__(self, server: Any) -> None:
+    Args:
+        server: from `waitress.create_server`.
+        request_timeout: seconds within which a request has to arrive completely.
+        write_timeout: seconds for which a client may read nothing of its response.
+    """
+
+    def __init__(self, server: Any, request_timeout: float, write_timeout: float) -> None:
+        self._request_timeout = request_timeout
+        self._write_timeout = write_timeout
         server.channel_class = _Channel
         self._channels = server.active_channels
         self._dispatchers = server._map
@@ -67,7 +69,7 @@ class TimedServer:
             self._loop(timeout=_TIMEOUT_CHECK_INTERVAL, use_poll=True, map=self._dispatchers, count=1)
             if time.monotonic() - checked >= _TIMEOUT_CHECK_INTERVAL:
                 checked = time.monotonic()
-                self._close_channels(_Channel.is_timed_out)
+                self._close_channels(lambda channel: channel.is_timed_out(self._request_timeout, self._write_timeout))
 
     def _close_channels(self, condition: "Callable[[_Channel], bool]") -> None:
         # `handle_close`, because `will_close` takes effect only when something can be sent on the connection.
@@ -98,14 +100,14 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         super().service()
         self._waiting_since = time.time()
 
-    def is_timed_out(self) -> bool:
+    def is_timed_out(self, request_timeout: float, write_timeout: float) -> bool:
         """Return whether the client is too slow to send its request, too slow to read the response, or gone."""
         with self.outbuf_lock:  # held while bytes are sent, so that those count as activity
             if self.total_outbufs_len:
-                return bool(time.time() - self.last_activity > WRITE_TIMEOUT)
+                return bool(time.time() - self.last_activity > write_timeout)
         if len(self.requests) > 1:  # waitress does not read on until these are answered, and so misses the end
             return self._is_closed_by_client()
-        return not self.requests and time.time() - max(self._waiting_since, self.creation_time) > REQUEST_TIMEOUT
+        return not self.requests and time.time() - max(self._waiting_since, self.creation_time) > request_timeout
 
     def _is_closed_by_client(self) -> bool:
         if not _POLLRDHUP:

@@ -4,19 +4,18 @@ requests holds bytes back: `iter_lines` keeps the last line until more is receiv
 buffer, or even for the end (https://github.com/psf/requests/issues/2433, https://github.com/psf/requests/issues/5536).
 """
 
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from functools import partial
 from math import inf
 from socket import socket
-import time
 from typing import Any
 
 from requests import Response
 from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from . import http_client_internals, requests_internals, urllib3_internals
 from ..errors import (
     ProviderError,
     RequestFailedError,
@@ -26,6 +25,7 @@ from ..errors import (
     root_cause,
 )
 from ..parsing.payload import truncate
+from . import http_client_internals, requests_internals, urllib3_internals
 from .chunked import decode_chunked
 from .connection import DeadlineError
 

@@ -1,9 +1,9 @@
 """The clean-up after a completion, which runs however the completion ends, also with the process."""
 
 import atexit
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-import os
 from typing import Any
 
 from requests import ReadTimeout

@@ -1,8 +1,8 @@
 """`ServerClient`: one server, spoken to over one `requests.Session`.
 
-It takes care of what clients of this kind get wrong: a Secure cookie over plain http, environment proxies for loopback,
-netrc over explicit credentials, redirects to another origin, bodies that `iter_lines` and `iter_content` hold back, and
-connections that break in mid-stream.
+What clients of this kind get wrong has modules of its own: a Secure cookie over plain http (`cookies`), environment
+proxies for loopback, netrc over explicit credentials, redirects to another origin (`requester`, `session`), bodies that
+`iter_lines` and `iter_content` hold back, and connections that break in mid-stream (`body`).
 """
 
 import logging
@@ -25,6 +25,7 @@ from .body import ByteStream, get_socket, read_body, read_prefix
 from .cleanup import cleanup_on_exit
 from .requester import Requester
 
+# https://docs.python.org/3/howto/logging.html#configuring-logging-for-a-library
 logging.getLogger("g4f_legacy").addHandler(logging.NullHandler())
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ class ServerClient:
     Args:
         module_name: the provider's ``__name__``.
         kwargs: those of the call; they are not changed.
-        page_path: a pattern for the end of the base URL's path that is only the page for people, and is removed.
+        page_path: a pattern for what people append to the base URL, such as the path of a page; it is removed.
 
     Attributes:
         name (str): the provider's name.
@@ -60,7 +61,7 @@ class ServerClient:
     """
 
     def __init__(self, module_name: str, kwargs: Mapping[str, Any], page_path: str = "") -> None:
-        self._provider = sys.modules[module_name]
+        self._provider = sys.modules[module_name]  # the module itself
         self.name = module_name.rpartition(".")[2]
         self._options = options = read_options(self._provider, kwargs)
         self._last_response: requests.Response | None = None
@@ -81,6 +82,7 @@ class ServerClient:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # Errors of sending a request are annotated already; those without a provider come from reading its response.
         response = self._last_response
         if isinstance(error, ProviderError) and error.provider is None and response is not None:
             error.response = response
@@ -141,8 +143,8 @@ class ServerClient:
         Args:
             path: below the base URL, beginning with a slash.
             kind: the type of the payload: ``dict`` or ``list``.
-            request: `params`, `data`, `json` and `headers` as in requests. Redirects are followed within the server's
-                own origin where the method allows it; with ``follow_redirects=False`` they count as a response.
+            request: further arguments of `Requester.send`. Redirects are followed within the server's own origin where
+                the method allows it; with ``follow_redirects=False`` a redirect is the response.
 
         Returns:
             The payload; an empty one for an empty body.
@@ -163,10 +165,11 @@ class ServerClient:
     def stream(self, path: str, *, progress_timeout: float | None = None, **request: Any) -> Iterator[EventStream]:
         """Send a POST request, and stream its response.
 
-        Leaving the block closes the response; unless the block fails, its connection is kept for the next request.
+        When the block ends, the response is closed. If it ends without an error, the few bytes that follow the
+        end-of-stream marker are read first, so that the connection is kept for the next request.
 
         Args:
-            path, request: as in `get`.
+            path, request: as in `get`, without `headers`.
             progress_timeout: seconds to wait for the next event while other bytes arrive; by default
                 ``PROGRESS_TIMEOUT_FACTOR`` read timeouts.
 
@@ -180,8 +183,8 @@ class ServerClient:
         chunks = ByteStream(response, self.read_timeout, progress_timeout or self._default_progress_timeout)
         try:
             _refuse_page(response)
-            with interruptible(get_socket(response)):
-                yield EventStream(chunks, chunks.mark_progress)
+            with interruptible(get_socket(response)):  # by `AsyncStream`, from another thread
+                yield EventStream(chunks, mark_progress=chunks.mark_progress)
         except BaseException as error:
             if isinstance(error, ProviderError):  # redacted here, because it may be logged on its way up
                 self._requester.redact_error(error)
@@ -202,9 +205,9 @@ class ServerClient:
 
         def stop() -> None:
             if stop_path:
-                self._clean_up("POST", stop_path)
+                self._send_quietly("POST", stop_path)
 
-        with cleanup_on_exit(stop, lambda: self._clean_up("DELETE", path, params)):
+        with cleanup_on_exit(stop, lambda: self._send_quietly("DELETE", path, params)):
             yield
 
     def redact(self, value: Any) -> str:
@@ -215,7 +218,7 @@ class ServerClient:
     def _default_progress_timeout(self) -> float:
         return PROGRESS_TIMEOUT_FACTOR * self.read_timeout
 
-    def _clean_up(self, method: str, path: str, params: dict[str, str] | None = None) -> None:
+    def _send_quietly(self, method: str, path: str, params: dict[str, str] | None = None) -> None:
         connect_timeout, read_timeout = self._options.timeout
         timeout = (min(connect_timeout, CLEANUP_TIMEOUT), min(read_timeout, CLEANUP_TIMEOUT))
         try:
@@ -223,7 +226,7 @@ class ServerClient:
         except Exception as error:  # no error may hide the completion's text or its own error
             if isinstance(error, ProviderError):
                 self._requester.annotate(error, self.base_url + path)
-            log.warning("%s: cleaning up failed: %s", self.name, error)
+            log.warning("%s: cleaning up failed: %s", self.name, self.redact(str(error)))
 
     def _request(self, method: str, path: str, **request: Any) -> requests.Response:
         return self._requester.send(method, self.base_url + path, **request)

@@ -3,11 +3,11 @@
 Both use the public API of the standard library only; `http_client_internals` and `urllib3_internals` put them in place.
 """
 
+import socket
+import time
 from collections import deque
 from io import BufferedReader, RawIOBase
 from queue import Empty
-import socket
-import time
 from typing import Any
 
 _TIMEOUT_TOLERANCE = 0.1

@@ -1,10 +1,10 @@
 """The cookies of one completion: the caller's, and those that the server has set."""
 
+import re
 from collections.abc import Iterable
 from copy import copy
 from http.cookiejar import CookieJar
 from itertools import chain
-import re
 from typing import Any
 from urllib.parse import urlsplit
 

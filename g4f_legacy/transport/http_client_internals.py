@@ -11,11 +11,11 @@ completion cannot be interrupted from another thread while it waits for the serv
 end-of-stream marker, unless the body has ended with it.
 """
 
+import socket
 from collections.abc import Callable
 from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, RemoteDisconnected
 from io import BufferedReader
-import socket
 from typing import Any
 
 from ..concurrency.worker import interruptible

@@ -1,13 +1,13 @@
 """Remove secrets from texts: servers may repeat what they were sent, in any encoding, and truncated."""
 
+import html
+import json
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-import html
 from http.cookiejar import CookieJar
-import json
 from os.path import commonprefix
-import re
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote
 from urllib.request import getproxies

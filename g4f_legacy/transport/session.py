@@ -1,11 +1,11 @@
 """The `requests.Session` of one completion: connections are shared by all completions, cookies and headers by none."""
 
 import atexit
+import ipaddress
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
-import ipaddress
-import os
 from typing import Any
 
 import requests

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from g4f_legacy.Provider import Google, H2o, HuggingChat, OpenAI, OpenAssistant
 from g4f_legacy.errors import ProviderError
+from g4f_legacy.Provider import Google, H2o, HuggingChat, OpenAI, OpenAssistant
 
 TOKENS = 'Привет!| Hello| —| 你好| 👋,| I| am| a| *test*| model.|\nSecond| line:| data:| {"a":1}.'.split("|")
 """The completion in most recordings of chat-ui and Open-Assistant."""

@@ -4,11 +4,10 @@ import json
 import logging
 from typing import Any
 
-from completions import HELLO, ask_google
 import pytest
+from completions import HELLO, ask_google
 from replay import exchange
 
-from g4f_legacy.Provider import Google
 from g4f_legacy.errors import (
     AuthenticationError,
     AuthenticationRequiredError,
@@ -18,6 +17,7 @@ from g4f_legacy.errors import (
     ResponseFormatError,
     StreamInterruptedError,
 )
+from g4f_legacy.Provider import Google
 
 NOT_RECORDED = "Gemini cannot be self-hosted: these tests use a server that behaves as Google documents it"
 PATH = "/v1beta/models/gemini-flash-latest:streamGenerateContent?alt=sse"

@@ -1,12 +1,11 @@
 from typing import Any
 
-from completions import FIRST_TOKENS, H2O_STEPS, HELLO, TOKENS, ask_h2o
 import pytest
+import requests
+from completions import FIRST_TOKENS, H2O_STEPS, HELLO, TOKENS, ask_h2o
 from replay import RECORDED_AT, RECORDINGS, Replay, Sent, load, recorded
 from request_table import FORM, JSON, Request, read_request
-import requests
 
-from g4f_legacy.Provider import H2o
 from g4f_legacy.errors import (
     AuthenticationError,
     GenerationError,
@@ -15,6 +14,7 @@ from g4f_legacy.errors import (
     RequestFailedError,
     StreamInterruptedError,
 )
+from g4f_legacy.Provider import H2o
 
 MODEL_ID = "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-40b-v1"
 SESSION = {"Cookie": "h2o-chat=0dffff08-76f2-4c56-8788-7d1ad35bd2b5"}

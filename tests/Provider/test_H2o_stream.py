@@ -7,11 +7,10 @@ import sys
 import threading
 from typing import Any
 
-from completions import H2O_STEPS, HELLO, TOKENS, Outcome, ask_h2o
 import pytest
+from completions import H2O_STEPS, HELLO, TOKENS, Outcome, ask_h2o
 from replay import Replay, exchange, load
 
-from g4f_legacy.Provider import H2o
 from g4f_legacy.errors import (
     GenerationError,
     RateLimitError,
@@ -19,6 +18,7 @@ from g4f_legacy.errors import (
     ResponseFormatError,
     StreamInterruptedError,
 )
+from g4f_legacy.Provider import H2o
 
 NO_EVENTS = "the server sent no events; it may have failed, or the prompt may be too long"
 STOPPED_STEPS = [*H2O_STEPS[:4], "POST /conversation/…/stop-generating", H2O_STEPS[4]]

@@ -3,13 +3,12 @@ import re
 import threading
 from typing import Any
 
+import pytest
 from chat_ui_lines import read_multipart
 from completions import FIRST_TOKENS, HELLO, HUGGING_CHAT_STEPS, TOKENS, ask_hugging_chat
-import pytest
 from replay import Replay, Sent, exchange, load, recorded
 
 from g4f_legacy import registry
-from g4f_legacy.Provider import HuggingChat
 from g4f_legacy.errors import (
     AuthenticationError,
     AuthenticationRequiredError,
@@ -17,6 +16,7 @@ from g4f_legacy.errors import (
     RateLimitError,
     RequestFailedError,
 )
+from g4f_legacy.Provider import HuggingChat
 
 AN_ERROR_OCCURRED = "500 Internal Server Error: An error occurred"
 FOREIGN_ID = "649b1f1f1f1f1f1f1f1f1f1f"  # a conversation of another session

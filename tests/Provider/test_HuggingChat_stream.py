@@ -4,13 +4,13 @@ import threading
 import time
 from typing import Any
 
+import pytest
 from chat_ui_lines import exchanges_with, final_line, line, token_line
 from completions import HELLO, HUGGING_CHAT_STEPS, ask_hugging_chat
-import pytest
 from replay import exchange
 
-from g4f_legacy.Provider import HuggingChat
 from g4f_legacy.errors import GenerationError, RateLimitError, ResponseFormatError, StreamInterruptedError
+from g4f_legacy.Provider import HuggingChat
 
 STOPPED_STEPS = [*HUGGING_CHAT_STEPS[:2], "POST /conversation/…/stop-generating", HUGGING_CHAT_STEPS[2]]
 

@@ -4,12 +4,11 @@ import socket
 import traceback
 from typing import Any
 
+import pytest
 from completions import HELLO, Outcome, ask_openai
 from openai_events import COMPLETE_STREAM, DONE, PATH, RECORDED_TOKENS, TOKENS, chunk
-import pytest
 from replay import exchange, load, recorded
 
-from g4f_legacy.Provider import OpenAI
 from g4f_legacy.errors import (
     AuthenticationError,
     AuthenticationRequiredError,
@@ -19,6 +18,7 @@ from g4f_legacy.errors import (
     ResponseFormatError,
     StreamInterruptedError,
 )
+from g4f_legacy.Provider import OpenAI
 
 NO_EVENTS = "the server sent no events; it may have failed, or the prompt may be too long"
 

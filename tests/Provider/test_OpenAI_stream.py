@@ -5,13 +5,13 @@ import json
 import threading
 from typing import Any
 
+import pytest
 from completions import HELLO, ask_openai
 from openai_events import COMPLETE_STREAM, DONE, END, PATH, TOKEN_CHUNKS, TOKENS, chunk, data
-import pytest
 from replay import exchange
 
-from g4f_legacy.Provider import OpenAI
 from g4f_legacy.errors import GenerationError, ProviderError, ResponseFormatError, StreamInterruptedError
+from g4f_legacy.Provider import OpenAI
 
 NO_MARKER = "the stream ended without an end-of-stream marker"
 NO_EVENTS = "the server sent no events; it may have failed, or the prompt may be too long"

@@ -3,13 +3,12 @@ import logging
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from completions import FIRST_TOKENS, HELLO, OPEN_ASSISTANT_STEPS, TOKENS, ask_open_assistant
 import pytest
+import requests
+from completions import FIRST_TOKENS, HELLO, OPEN_ASSISTANT_STEPS, TOKENS, ask_open_assistant
 from replay import RECORDINGS, exchange, load, recorded
 from request_table import JSON, Request, read_request
-import requests
 
-from g4f_legacy.Provider import OpenAssistant
 from g4f_legacy.errors import (
     AuthenticationError,
     AuthenticationRequiredError,
@@ -17,6 +16,7 @@ from g4f_legacy.errors import (
     RequestFailedError,
     ResponseFormatError,
 )
+from g4f_legacy.Provider import OpenAssistant
 
 SESSION = {"Cookie": "__Secure-next-auth.session-token=session-token"}
 

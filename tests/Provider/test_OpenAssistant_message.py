@@ -4,8 +4,8 @@ import json
 import logging
 from typing import Any
 
-from completions import OPEN_ASSISTANT_STEPS, ask_open_assistant
 import pytest
+from completions import OPEN_ASSISTANT_STEPS, ask_open_assistant
 from replay import load
 
 from g4f_legacy.errors import GenerationError, RequestFailedError, ResponseFormatError, StreamInterruptedError

@@ -1,5 +1,5 @@
-from collections.abc import Iterable, Iterator
 import json
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -158,7 +158,7 @@ class TestEventStream:
         stream = EventStream(events([{"a": 1}, {"b": 2}]))
         with pytest.raises(StreamInterruptedError) as raised:
             for payload in stream.json_events():
-                stream.mark_complete("a" in payload)
+                stream.set_complete("a" in payload)
         assert raised.value.args == (NO_MARKER,) and not stream.is_complete
 
     @pytest.mark.parametrize("payloads", [[], [DONE]])

@@ -3,14 +3,14 @@
 import json
 from typing import Any
 
+import pytest
 from chat_ui_lines import exchanges_before_v0_9_5, final_line, read_multipart, token_line
 from completions import TOKENS, ask_hugging_chat
-import pytest
 from replay import exchange, load
 
-from g4f_legacy.Provider import HuggingChat
 from g4f_legacy.errors import AuthenticationError, RateLimitError, RequestFailedError
 from g4f_legacy.protocols.chat_ui import Conversation, Parent, find_parent, missing_text
+from g4f_legacy.Provider import HuggingChat
 from g4f_legacy.transport.client import ServerClient
 
 STREAM = token_line("a") + final_line("a")

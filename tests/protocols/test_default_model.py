@@ -5,9 +5,9 @@ import logging
 import threading
 from typing import Any
 
+import pytest
 from completions import ask_openai
 from openai_events import COMPLETE_STREAM, PATH, TOKENS
-import pytest
 from replay import Replay, exchange, load
 
 from g4f_legacy.errors import ResponseFormatError

@@ -6,10 +6,10 @@ Every test here runs twice, the second time with all messages of errors and log 
 import json
 from typing import Any
 
+import pytest
 from chat_ui_lines import exchanges_before_v0_9_5, final_line, token_line
 from completions import H2O_STEPS, HUGGING_CHAT_STEPS, ask_h2o, ask_hugging_chat, ask_openai
 from openai_events import COMPLETE_STREAM, PATH, RECORDED_TOKENS, TOKENS, data
-import pytest
 from replay import exchange, load
 
 from g4f_legacy.errors import GenerationError, Hint

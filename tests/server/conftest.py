@@ -2,8 +2,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
-from g4f_legacy.server import create_app, serve_in_background
 import pytest
+
+from g4f_legacy.server import create_app, serve_in_background
 
 
 @pytest.fixture

@@ -3,11 +3,12 @@ import socket
 from typing import Any
 from urllib.parse import urlsplit
 
-from g4f_legacy.errors import AuthenticationRequiredError, ProviderNotFoundError
-from g4f_legacy.server import create_app
 import pytest
 import requests
 from scripted_provider import scripted_provider
+
+from g4f_legacy.errors import AuthenticationRequiredError, ProviderNotFoundError
+from g4f_legacy.server import create_app
 
 HELLO = {"messages": [{"role": "user", "content": "Hello"}]}
 

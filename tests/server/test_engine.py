@@ -1,15 +1,16 @@
-from collections.abc import Iterator
 import threading
+from collections.abc import Iterator
 from typing import Any
 
-from g4f_legacy import Provider, redirect
-from g4f_legacy.Provider import H2o, OpenAI
-from g4f_legacy.errors import GenerationError, ProviderError, ProviderNotWorkingError, RateLimitError
-from g4f_legacy.server import engine as engine_module
-from g4f_legacy.server.engine import ActiveCompletion, Engine, status_for
 import pytest
 from replay import exchange, load
 from scripted_provider import scripted_provider
+
+from g4f_legacy import Provider, redirect
+from g4f_legacy.errors import GenerationError, ProviderError, ProviderNotWorkingError, RateLimitError
+from g4f_legacy.Provider import H2o, OpenAI
+from g4f_legacy.server import engine as engine_module
+from g4f_legacy.server.engine import ActiveCompletion, Engine, status_for
 
 HELLO = [{"role": "user", "content": "Hello"}]
 

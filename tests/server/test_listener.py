@@ -4,12 +4,13 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
-from g4f_legacy.Provider import H2o
-from g4f_legacy.server import create_app, serve, serve_in_background
 import pytest
 import requests
 from scripted_provider import scripted_provider
 from waitress.trigger import trigger
+
+from g4f_legacy.Provider import H2o
+from g4f_legacy.server import create_app, serve, serve_in_background
 
 HELLO = [{"role": "user", "content": "Hello"}]
 

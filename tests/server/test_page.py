@@ -1,10 +1,10 @@
 """The page, in a real browser."""
 
-from collections.abc import Iterator
-from pathlib import Path
 import shutil
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest

@@ -4,12 +4,12 @@ import importlib
 import json
 from typing import Any
 
-from g4f_legacy.errors import StreamInterruptedError
 import pytest
 from replay import exchange, load
 from scripted_provider import scripted_provider
-
 from test_recordings import H2O, OPEN_ASSISTANT
+
+from g4f_legacy.errors import StreamInterruptedError
 
 h2o: Any = importlib.import_module("test_H2o")
 open_assistant: Any = importlib.import_module("test_OpenAssistant")
@@ -22,7 +22,7 @@ NEVER_SENT = {"no_cookie", "no_referer", "conversation_not_found", "empty_prompt
 @pytest.mark.parametrize("name", sorted(set(H2O) - NEVER_SENT))
 def test_h2o(name: str, stream: bool, serve: Any) -> None:
     model = "h2oai/unknown" if name == "unknown_model" else "falcon-40b"
-    check_outcome(h2o, h2o.ask(serve(scripted_provider(*H2O[name])), stream, model=model, retries=0), name, stream)
+    check_outcome(h2o, h2o.ask_h2o(serve(scripted_provider(*H2O[name])), stream, model=model, retries=0), name, stream)
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -33,13 +33,13 @@ def test_open_assistant(name: str, stream: bool, serve: Any) -> None:
     if name == "not_logged_in":
         kwargs.update(auth=None, cookies={"another": "cookie"})
     url = serve(scripted_provider(*OPEN_ASSISTANT[name]))
-    check_outcome(open_assistant, open_assistant.ask(url, stream, **kwargs), name, stream)
+    check_outcome(open_assistant, open_assistant.ask_open_assistant(url, stream, **kwargs), name, stream)
 
 
 def test_hugging_chat_as_the_engine(play: Any, serve: Any) -> None:
     replay = play(load("hugging_chat/models") + load("hugging_chat/hello"))
     url = serve("HuggingChat", base_url=replay.url)
-    assert h2o.ask(url, model="falcon-180b") == (h2o.WHOLE, None)
+    assert h2o.ask_h2o(url, model="falcon-180b") == (h2o.TOKENS, None)
 
 
 def test_google_as_the_engine(play: Any, serve: Any) -> None:
@@ -52,7 +52,7 @@ def test_google_as_the_engine(play: Any, serve: Any) -> None:
             exchange("POST", path, 200, (f"data: {json.dumps(payload)}\n\n",)),
         ]
     )
-    assert h2o.ask(serve("Google", base_url=replay.url, auth="k")) == (["Hi"], None)
+    assert h2o.ask_h2o(serve("Google", base_url=replay.url, auth="k")) == (["Hi"], None)
     assert replay.sent[-1].json["contents"] == [{"role": "user", "parts": [{"text": "hello"}]}]
 
 

@@ -1,20 +1,21 @@
 """The recorded requests, sent to this server. Its responses have to match those of the real servers."""
 
-from contextlib import ExitStack
-from itertools import count, groupby
 import json
 import re
 import threading
 import time
+from contextlib import ExitStack
+from itertools import count, groupby
 from typing import Any
+
+import pytest
+import requests
+from replay import RECORDED_AT, RECORDINGS, load, recorded
+from scripted_provider import scripted_provider
 
 from g4f_legacy.errors import GenerationError, RateLimitError, StreamInterruptedError
 from g4f_legacy.parsing.event_stream import iter_json_events
 from g4f_legacy.server import chat_store, create_app, serve_in_background
-import pytest
-from replay import RECORDED_AT, RECORDINGS, load, recorded
-import requests
-from scripted_provider import scripted_provider
 
 FIRST_TOKENS = ["Привет!", " Hello", " —"]
 COMPLETE = [*FIRST_TOKENS, *' 你好| 👋,| I| am| a| *test*| model.|\nSecond| line:| data:| {"a":1}.'.split("|")]

@@ -1,8 +1,8 @@
 from collections.abc import Iterable
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
-import pytest
 
 from g4f_legacy.errors import StreamInterruptedError
 from g4f_legacy.transport.chunked import MAX_LINE_LENGTH, decode_chunked

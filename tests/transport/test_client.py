@@ -1,21 +1,20 @@
-from collections.abc import Iterator
-from email.utils import formatdate
 import gzip
 import logging
-from pathlib import Path
 import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from replay import exchange
 import requests
+from replay import exchange
 
-from g4f_legacy.Provider import H2o
 from g4f_legacy.errors import (
     AuthenticationError,
     GenerationError,
@@ -25,6 +24,7 @@ from g4f_legacy.errors import (
     ResponseFormatError,
     StreamInterruptedError,
 )
+from g4f_legacy.Provider import H2o
 from g4f_legacy.transport import body, requester
 from g4f_legacy.transport.client import ServerClient, quote_segment
 

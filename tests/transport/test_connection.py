@@ -1,8 +1,8 @@
-from collections import deque
-from io import BufferedReader
 import socket
 import threading
 import time
+from collections import deque
+from io import BufferedReader
 from typing import Any
 
 import pytest

@@ -1,16 +1,16 @@
 """What the transport does with a version of http.client, urllib3 or requests that lacks an undocumented attribute."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 import socket
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from raw_server import FRAMINGS, RawServer, chunk, head, response
 import requests
+from raw_server import FRAMINGS, RawServer, chunk, head, response
 from urllib3.exceptions import ReadTimeoutError
 
 from g4f_legacy.errors import RequestFailedError, StreamInterruptedError

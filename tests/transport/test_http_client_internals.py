@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from raw_server import RawServer, response
 
-from g4f_legacy.Provider import OpenAI
 from g4f_legacy.errors import RequestFailedError
+from g4f_legacy.Provider import OpenAI
 from g4f_legacy.transport.http_client_internals import get_deadline_reader
 
 

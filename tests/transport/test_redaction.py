@@ -1,6 +1,6 @@
-from base64 import b64encode
 import json
 import time
+from base64 import b64encode
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote

@@ -3,19 +3,19 @@
 https://github.com/huggingface/chat-ui/tree/v0.4.0/src/routes
 """
 
-from collections import OrderedDict
-from collections.abc import Iterator
 import secrets
 import threading
+from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 from flask import Blueprint, Response, g, jsonify, redirect, request
 
-from .. import page
-from ...Provider import H2o
 from ...errors import StreamInterruptedError
 from ...prompt import read_prompt
+from ...Provider import H2o
+from .. import page
 from ..engine import ActiveCompletion, Engine, status_for
 from ..exchange import (
     error_message,

@@ -3,8 +3,8 @@
 https://platform.openai.com/docs/api-reference
 """
 
-from collections.abc import Iterator
 import time
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 

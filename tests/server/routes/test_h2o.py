@@ -2,13 +2,14 @@ import threading
 import time
 from typing import Any
 
-from g4f_legacy.Provider import H2o
-from g4f_legacy.errors import GenerationError, RateLimitError, RequestFailedError
-from g4f_legacy.parsing.event_stream import iter_json_events
-from g4f_legacy.server.routes import h2o
 import pytest
 import requests
 from scripted_provider import scripted_provider
+
+from g4f_legacy.errors import GenerationError, RateLimitError, RequestFailedError
+from g4f_legacy.parsing.event_stream import iter_json_events
+from g4f_legacy.Provider import H2o
+from g4f_legacy.server.routes import h2o
 
 HELLO = [{"role": "user", "content": "Hello"}]
 

@@ -2,12 +2,13 @@ import threading
 import time
 from typing import Any
 
-from g4f_legacy.Provider import OpenAssistant
-from g4f_legacy.parsing.event_stream import iter_json_events
-from g4f_legacy.server import chat_store
 import pytest
 import requests
 from scripted_provider import scripted_provider
+
+from g4f_legacy.parsing.event_stream import iter_json_events
+from g4f_legacy.Provider import OpenAssistant
+from g4f_legacy.server import chat_store
 
 HELLO = [{"role": "user", "content": "Hello"}]
 MODEL = OpenAssistant.model[0]

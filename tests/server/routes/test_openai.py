@@ -1,12 +1,13 @@
 import threading
 from typing import Any
 
-from g4f_legacy.errors import GenerationError, RateLimitError, RequestFailedError
-from g4f_legacy.server.routes import openai as protocol
 import openai
 import pytest
 import requests
 from scripted_provider import scripted_provider
+
+from g4f_legacy.errors import GenerationError, RateLimitError, RequestFailedError
+from g4f_legacy.server.routes import openai as protocol
 
 HELLO: Any = [{"role": "user", "content": "Hello there"}]
 
