@@ -6,7 +6,7 @@ name is the provider's and whose value is the module.
 
 import logging
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -20,6 +20,9 @@ from .errors import ProviderNotFoundError
 ENTRY_POINTS = "g4f_legacy.providers"
 
 log = logging.getLogger(__name__)
+
+placeholder_names: Callable[[], list[str]] = list
+"""Returns further names that `get` knows. `compat.placeholders` sets it."""
 
 _CONTRACT = ("__name__", "url", "model", "models", "supports_stream", "needs_auth", "working", "_create_completion")
 
@@ -37,6 +40,8 @@ def get(name: str) -> Any:
         ImportError: a provider of another distribution cannot be imported.
         TypeError: a provider of another distribution lacks an attribute.
     """
+    if not name.isidentifier():
+        raise _not_found(name)
     if name not in _builtin_names() and name in (offered := _entry_points()):
         module = offered[name].load()
         check_provider(module)
@@ -110,7 +115,7 @@ def _entry_points() -> dict[str, EntryPoint]:
 
 
 def _not_found(name: str) -> ProviderNotFoundError:
-    known = {known_name.lower(): known_name for known_name in dir(Provider)}
+    known = {known_name.lower(): known_name for known_name in [*names(), *placeholder_names()]}
     nearest = get_close_matches(name.lower(), known, n=1)
     suggestion = f"did you mean {known[nearest[0]]}? " if nearest else ""
     return ProviderNotFoundError(f"there is no provider {name!r}: {suggestion}There are {', '.join(names())}.")

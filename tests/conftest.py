@@ -45,6 +45,7 @@ def any_wording(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
             init(self, *("colourless green ideas" for _ in message), **facts)
 
         monkeypatch.setattr(errors.G4fError, "__init__", reword)
+        monkeypatch.setattr(errors.ProviderError, "add_context", lambda error, text: None)
         monkeypatch.setattr(logging.LogRecord, "getMessage", lambda record: "sleep furiously")
 
 

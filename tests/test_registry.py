@@ -86,6 +86,12 @@ def test_an_unknown_name_unlike_all_others() -> None:
     assert raised.value.args == (f"there is no provider '-----': There are {', '.join(NAMES)}.",)
 
 
+@pytest.mark.parametrize("name", ["gpt-3.5-turbo", "..", "", "needs_auth.Bard", "Providers.H2o", "helper"])
+def test_a_name_that_is_not_a_provider(name: str) -> None:
+    with pytest.raises(ProviderNotFoundError, match="^there is no provider "):
+        registry.get(name)
+
+
 class TestPackage:
     def test_lists(self) -> None:
         all_names = sorted([*NAMES, *placeholders.placeholder_names()])

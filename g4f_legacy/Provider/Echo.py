@@ -1,4 +1,4 @@
-"""Repeats the last user message, word by word; needs no server and no network."""
+"""Repeat the last user message, word by word; needs no server and no network."""
 
 import re
 from typing import Iterator

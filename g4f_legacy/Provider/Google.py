@@ -47,7 +47,7 @@ def _stream_tokens(model: str, messages: list, kwargs: dict[str, Any]) -> Iterat
         model_id = server.model_id(model)
         resource = model_id if "/" in model_id else f"models/{model_id}"
         path = "/v1beta/" + "/".join(map(quote_segment, resource.split("/"))) + ":streamGenerateContent"
-        yield from _read_answer(server, path, body)
+        yield from _read_tokens(server, path, body)
 
 
 def _open_client(kwargs: dict[str, Any]) -> ServerClient:
@@ -56,7 +56,7 @@ def _open_client(kwargs: dict[str, Any]) -> ServerClient:
     return server
 
 
-def _read_answer(server: ServerClient, path: str, body: dict[str, Any]) -> Iterator[str]:
+def _read_tokens(server: ServerClient, path: str, body: dict[str, Any]) -> Iterator[str]:
     has_text, reason = False, None
     with server.stream(path, params={"alt": "sse"}, json=body) as stream:
         for event in stream.json_events():

@@ -4,6 +4,7 @@ A cookie, the terms, a conversation, the streamed answer, and the conversation d
 no special token ends the stream; the last ordinary one carries `generated_text` instead.
 """
 
+from functools import partial
 from typing import Any, Iterator
 from uuid import uuid4
 
@@ -46,15 +47,15 @@ def _stream_tokens(model: str, messages: list, kwargs: dict[str, Any]) -> Iterat
         server.set_auth()
         model_id = server.model_id(model)
         body = _create_body(format_prompt(messages), server.parameters)
-        with open_conversation(  # and delete it when the block ends
-            server,
-            {"model": model_id},
-            accept_terms=lambda: _accept_terms(server, model_id),
-            accept_terms_first=not server.has_session_cookie,  # otherwise only when the server requires it
-        ) as conversation:
+        if server.has_session_cookie:  # the terms may be accepted already: the server says if not
+            accept_terms = partial(_accept_terms, server, model_id)
+        else:
+            accept_terms = None
+            _accept_terms(server, model_id)
+        with open_conversation(server, {"model": model_id}, accept_terms) as conversation:  # deleted on exit
             if "conversation" in conversation.payload:  # v0.8 and later send all of it
                 raise ResponseFormatError("the conversation is a tree of messages", hint=Hint.USE_HUGGINGCHAT)
-            yield from _read_answer(server, conversation.path, body)
+            yield from _read_tokens(server, conversation.path, body)
 
 
 def _create_body(prompt: str, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -69,7 +70,7 @@ def _create_body(prompt: str, parameters: dict[str, Any]) -> dict[str, Any]:
     return {"inputs": prompt, "parameters": {**_PARAMETERS, **parameters}, "stream": True, "options": options}
 
 
-def _read_answer(server: ServerClient, path: str, body: dict[str, Any]) -> Iterator[str]:
+def _read_tokens(server: ServerClient, path: str, body: dict[str, Any]) -> Iterator[str]:
     with server.stream(path, json=body) as stream:
         for event in stream.json_events():
             text = get_field(event, str, "token", "text")

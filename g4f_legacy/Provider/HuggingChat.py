@@ -6,6 +6,7 @@ the model generates nothing.
 """
 
 import json
+from functools import partial
 from typing import Any, Iterator
 
 from ..errors import GenerationError, Hint, RateLimitError, RequestFailedError
@@ -36,11 +37,11 @@ def _stream_tokens(model: str, messages: list, kwargs: dict[str, Any]) -> Iterat
     with _open_client(kwargs) as server, chat_ui.hint_if(chat_ui.shows_legacy_server, Hint.USE_H2O):
         system, others = split_system(messages)
         prompt = {"is_retry": False, **server.parameters, "inputs": as_one_message(others)}
-        body = {"model": model or get_default_model(server, lambda: _list_ids(server))}
+        body = {"model": model or get_default_model(server, _list_ids)}
         if system:
             body["preprompt"] = system
-        with chat_ui.open_conversation(server, body, accept_terms=lambda: _accept_terms(server)) as conversation:
-            yield from _ask(server, conversation.path, prompt, chat_ui.find_parent(server, conversation))
+        with chat_ui.open_conversation(server, body, partial(_accept_terms, server)) as conversation:
+            yield from _send_prompt(server, conversation.path, prompt, chat_ui.find_parent(server, conversation))
 
 
 def _open_client(kwargs: dict[str, Any]) -> ServerClient:
@@ -56,32 +57,32 @@ def _accept_terms(server: ServerClient) -> None:
         server.post("/settings", json={"ethicsModalAccepted": True})
 
 
-def _ask(server: ServerClient, path: str, prompt: dict[str, Any], parent: chat_ui.Parent) -> Iterator[str]:
+def _send_prompt(server: ServerClient, path: str, prompt: dict[str, Any], parent: chat_ui.Parent) -> Iterator[str]:
     if not parent.message_id:  # v0.7
         with chat_ui.hint_if(chat_ui.shows_internal_error, Hint.USE_H2O):
-            yield from _read_answer(server, path, json=prompt)
+            yield from _read_tokens(server, path, json=prompt)
         return
     prompt = {**prompt, "id": parent.message_id}
     try:
-        yield from _read_answer(server, path, files={"data": (None, json.dumps(prompt))})  # since v0.9.2
+        yield from _read_tokens(server, path, files={"data": (None, json.dumps(prompt))})  # since v0.9.2
         return
     except RequestFailedError as error:
         if error.status != 500 or not parent.may_take_json:
             raise
         multipart_failure = error.args[0]
     try:
-        yield from _read_answer(server, path, json=prompt)
+        yield from _read_tokens(server, path, json=prompt)
     except RequestFailedError as error:
         if error.status == 500:
             error.add_context(f"and as multipart: {multipart_failure}")
         raise
 
 
-def _read_answer(server: ServerClient, path: str, **prompt: Any) -> Iterator[str]:
+def _read_tokens(server: ServerClient, path: str, **prompt: Any) -> Iterator[str]:
     tokens: list[str] = []
     tokens_before_tool = 0
     with server.stream(path, progress_timeout=server.read_timeout, **prompt) as stream:
-        for line in stream.json_lines(chat_ui.raise_line_error, skip=chat_ui.is_keep_alive):
+        for line in chat_ui.iter_lines(stream):
             text = ""
             match line.get("type"):
                 case "stream":

@@ -38,9 +38,9 @@ def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> It
 def _stream_tokens(model: str, messages: list, stream: bool, kwargs: dict[str, Any]) -> Iterator[str]:
     with _open_client(kwargs) as server:
         named = [message._asdict() for message in name_roles(messages, _ROLES)]
-        model = model or os.environ.get("OPENAI_MODEL") or get_default_model(server, lambda: _list_ids(server))
+        model = model or os.environ.get("OPENAI_MODEL") or get_default_model(server, _list_ids)
         body = {"model": model, "messages": named, "stream": stream, **server.parameters}
-        yield from _retry_below_v1(server, lambda: _ask(server, body))
+        yield from _retry_below_v1(server, lambda: _request_tokens(server, body))
 
 
 def _open_client(kwargs: dict[str, Any]) -> ServerClient:
@@ -49,7 +49,7 @@ def _open_client(kwargs: dict[str, Any]) -> ServerClient:
     return server
 
 
-def _ask(server: ServerClient, body: dict[str, Any]) -> Iterator[str]:
+def _request_tokens(server: ServerClient, body: dict[str, Any]) -> Iterator[str]:
     if body["stream"]:
         with server.stream("/chat/completions", json=body) as stream:
             yield from _read_tokens(server, stream)
@@ -77,11 +77,11 @@ def _read_tokens(server: ServerClient, stream: EventStream) -> Iterator[str]:
         _log.warning("OpenAI: the completion has no text (finish_reason: %s)", server.redact(reason))
 
 
-def _retry_below_v1(server: ServerClient, ask: Callable[[], Iterator[str]]) -> Iterator[str]:
-    """Yield from `ask`. Where the server has nothing at its address, try again below /v1, which people leave out."""
+def _retry_below_v1(server: ServerClient, request: Callable[[], Iterator[str]]) -> Iterator[str]:
+    """Yield from `request`. Where nothing is at the server's address, try below /v1, which people leave out."""
     has_yielded = False
     try:
-        for item in ask():
+        for item in request():
             has_yielded = True
             yield item
         return
@@ -90,11 +90,11 @@ def _retry_below_v1(server: ServerClient, ask: Callable[[], Iterator[str]]) -> I
         is_wrong_path = error.status in (404, 405) or is_lm_studio
         if has_yielded or not is_wrong_path or "/v1" in urlsplit(server.base_url).path:
             raise
-        first_failure, first_message = (error.status, error.detail), error.args[0]
+        first_failure, first_message = (error.status, error.detail), server.redact(error.args[0])
     with server.extend_base_url("/v1"):
         _log.info("OpenAI: nothing is there; trying %s", server.base_url)
         try:
-            yield from ask()
+            yield from request()
         except RequestFailedError as error:
             if error.status == 404 and (error.status, error.detail) != first_failure:  # either may be the wrong path
                 error.add_context(f"without /v1: {first_message}")

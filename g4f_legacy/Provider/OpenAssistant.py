@@ -50,7 +50,7 @@ def _stream_tokens(model: str, messages: list, kwargs: dict[str, Any]) -> Iterat
                 **top_level,
             }
             answer = server.post("/api/chat/assistant_message", json=body)
-            yield from _read_answer(server, {**chat, "message_id": get_field(answer, str, "id")})
+            yield from _read_tokens(server, {**chat, "message_id": get_field(answer, str, "id")})
 
 
 def _open_client(kwargs: dict[str, Any]) -> ServerClient:
@@ -60,7 +60,7 @@ def _open_client(kwargs: dict[str, Any]) -> ServerClient:
     return server
 
 
-def _read_answer(server: ServerClient, message: dict[str, str]) -> Iterator[str]:
+def _read_tokens(server: ServerClient, message: dict[str, str]) -> Iterator[str]:
     received, position = list[str](), None
     try:
         with server.stream("/api/chat/events", params=message, retries=0) as stream:

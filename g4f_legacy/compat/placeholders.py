@@ -9,6 +9,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
+from .. import registry
 from .provider_module import ProviderModule
 from .redirects import route
 
@@ -61,6 +62,9 @@ def _load_facts() -> dict[str, dict[str, Any]]:
 def placeholder_names() -> list[str]:
     """Return the names of all placeholders in alphabetical order."""
     return sorted(_load_facts())
+
+
+registry.placeholder_names = placeholder_names  # for its suggestions
 
 
 def get_placeholder(name: str) -> Placeholder:

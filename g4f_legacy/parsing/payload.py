@@ -38,7 +38,7 @@ def parse_json(text: str | bytes, expected_type: type[T]) -> T:
         payload = _loads_strict(text)
     if not isinstance(payload, expected_type):
         raise ResponseFormatError(
-            f"expected {_TYPE_NAMES[expected_type]}, but got {truncate(text)}", body=_to_text(text)
+            f"expected {_TYPE_NAMES[expected_type]}, received {truncate(text)}", body=_to_text(text)
         )
     return payload
 
@@ -48,7 +48,7 @@ def _loads_strict(text: str | bytes) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ResponseFormatError(f"expected JSON, but got {truncate(text)}", body=_to_text(text)) from error
+        raise ResponseFormatError(f"expected JSON, received {truncate(text)}", body=_to_text(text)) from error
 
 
 def _raw_loads(text: str | bytes) -> Any:
@@ -78,7 +78,7 @@ def get_field(payload: dict[str, Any], expected_type: type[T], *path: str) -> T:
     if isinstance(value, expected_type):
         return value
     raise ResponseFormatError(
-        f"expected {_TYPE_NAMES[expected_type]} at {'.'.join(path)!r}, but got {truncate(payload)}",
+        f"expected {_TYPE_NAMES[expected_type]} at {'.'.join(path)!r}, received {truncate(payload)}",
         body=_to_text(payload),
     )
 
@@ -103,7 +103,7 @@ def get_objects(payload: dict[str, Any], key: str) -> list[dict[str, Any]]:
     items = get_or_empty(payload, list, key)
     for item in items:
         if not isinstance(item, dict):
-            raise ResponseFormatError(f"expected JSON objects in {key!r}, but got {truncate(item)}")
+            raise ResponseFormatError(f"expected JSON objects in {key!r}, received {truncate(item)}")
     return items
 
 

@@ -17,7 +17,7 @@ from ..errors import (
     ResponseFormatError,
     StreamInterruptedError,
 )
-from ..parsing.event_stream import raise_reported_error
+from ..parsing.event_stream import EventStream, raise_reported_error
 from ..parsing.payload import get_field, get_objects, get_or_empty, parse_json, remaining_text
 from ..transport.client import ServerClient, quote_segment
 from ..transport.failures import RETRIED_STATUSES
@@ -32,25 +32,24 @@ class Conversation(NamedTuple):
 
 @contextmanager
 def open_conversation(
-    server: ServerClient, body: dict[str, Any], *, accept_terms: Callable[[], Any], accept_terms_first: bool = False
+    server: ServerClient, body: dict[str, Any], accept_terms: Callable[[], Any] | None
 ) -> Iterator[Conversation]:
-    """Create a conversation, and delete it however the block ends; leaving early stops the generation first.
+    """Create a conversation, and delete it at the end of the block, also after an error. An early end stops the
+    generation first.
 
     Args:
         body: ``model`` and, since v0.7, ``preprompt``.
-        accept_terms: accepts the server's terms. It is called when the server requires that, with status 405.
-        accept_terms_first: whether to call it before the conversation is created instead.
+        accept_terms: accepts the server's terms. It is called when the server requires that, with status 405; None
+            makes that an error.
 
     Raises:
         RequestFailedError: the server refuses.
         ResponseFormatError: the server describes no conversation.
     """
-    if accept_terms_first:
-        accept_terms()
     try:
         payload = _create_conversation(server, body)
     except RequestFailedError as error:
-        if error.status != 405 or accept_terms_first:
+        if error.status != 405 or accept_terms is None:
             raise
         accept_terms()
         payload = _create_conversation(server, body)
@@ -139,8 +138,13 @@ def page_url(server: ServerClient) -> str:
     return re.sub(r"^(http://[^/]*):80/|^(https://[^/]*):443/", r"\1\2/", url)
 
 
+def iter_lines(stream: EventStream) -> Iterator[dict[str, Any]]:
+    """Yield the lines of a stream, without keep-alives, and raise the errors that they report."""
+    return stream.json_lines(raise_line_error, skip=is_keep_alive)
+
+
 def is_keep_alive(line: dict[str, Any]) -> bool:
-    """Return whether a line of the stream only says that the server is still there."""
+    """Return whether a line of the stream is a keep-alive."""
     return (line.get("type"), line.get("status")) == ("status", "keepAlive")
 
 

@@ -17,7 +17,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_locks.clear)  # a thread of the parent may hold one
 
 
-def get_default_model(server: ServerClient, list_models: Callable[[], list[str]]) -> str:
+def get_default_model(server: ServerClient, list_models: Callable[[ServerClient], list[str]]) -> str:
     """Return the first model that a server lists, or the provider's own first where the server has no list (404).
 
     Args:
@@ -25,6 +25,7 @@ def get_default_model(server: ServerClient, list_models: Callable[[], list[str]]
 
     Raises:
         RequestFailedError: the server does not answer.
+        GenerationError, RateLimitError: the server reports an error instead of a list.
         ResponseFormatError: the list is empty, or is not a list.
     """
     base_url = server.base_url
@@ -32,7 +33,7 @@ def get_default_model(server: ServerClient, list_models: Callable[[], list[str]]
         if base_url in _default_models:
             return _default_models[base_url]
         try:
-            listed = list_models()
+            listed = list_models(server)
         except RequestFailedError as error:
             if error.status != 404:
                 raise

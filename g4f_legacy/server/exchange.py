@@ -8,7 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from flask import Response, request
 
-from ..errors import ProviderError
+from ..errors import G4fError
 from .engine import Engine
 
 
@@ -66,4 +66,4 @@ def stream_response(events: Iterator[bytes], content_type: str | None = "text/ev
 
 def error_message(error: Exception) -> str:
     """Return the message of a provider's error for clients: without the provider's URL, and without a hint."""
-    return str(error.args[0]) if isinstance(error, ProviderError) and error.args else str(error)
+    return str(error.args[0]) if isinstance(error, G4fError) and error.args else str(error)

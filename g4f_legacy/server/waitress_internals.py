@@ -41,12 +41,12 @@ class TimedServer:
     def __init__(self, server: Any, request_timeout: float, write_timeout: float) -> None:
         self._request_timeout = request_timeout
         self._write_timeout = write_timeout
-        server.channel_class = _Channel
         self._channels = server.active_channels
         self._dispatchers = server._map
         self._loop = server.asyncore.loop
         self._wake = server.pull_trigger
         self._workers = server.task_dispatcher
+        server.channel_class = _Channel  # last: without one of the parts above, the server has to stay as it is
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="g4f_legacy server", daemon=True)
         self._thread.start()

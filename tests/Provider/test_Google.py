@@ -125,19 +125,19 @@ STREAMS: dict[str, tuple[list[str], list[str], Any, str]] = {
         [event({"text": 5})],
         [],
         ResponseFormatError,
-        "expected a string at 'text', but got '{\"text\": 5}'",
+        "expected a string at 'text', received '{\"text\": 5}'",
     ),
     "parts of another type": (
         [data({"candidates": [{"content": {"parts": {}}}]})],
         [],
         ResponseFormatError,
-        "expected a JSON array at 'parts', but got '{\"parts\": {}}'",
+        "expected a JSON array at 'parts', received '{\"parts\": {}}'",
     ),
     "no candidate": (
         [data({"candidates": "a"})],
         [],
         ResponseFormatError,
-        "expected a JSON array at 'candidates', but got '{\"candidates\": \"a\"}'",
+        "expected a JSON array at 'candidates', received '{\"candidates\": \"a\"}'",
     ),
 }
 

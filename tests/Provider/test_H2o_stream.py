@@ -102,16 +102,16 @@ class TestMalformed:
         exchanges[2]["response"]["chunks"] = ['{"id": 5}']
         tokens, error = ask_h2o(play(exchanges).url)
         assert tokens == [] and type(error) is ResponseFormatError
-        assert error.args == ("expected a string at 'conversationId', but got '{\"id\": 5}'",)
+        assert error.args == ("expected a string at 'conversationId', received '{\"id\": 5}'",)
 
     @pytest.mark.parametrize(
         "chunks, kind, message",
         [
             ([], StreamInterruptedError, NO_EVENTS),
             ([": ping\n\n"], StreamInterruptedError, NO_EVENTS),
-            (["data:{}\n\n"], ResponseFormatError, "expected a string at 'token.text', but got '{}'"),
-            (["data:[]\n\n"], ResponseFormatError, "expected a JSON object, but got '[]'"),
-            (["data:nonsense\n\n"], ResponseFormatError, "expected JSON, but got 'nonsense'"),
+            (["data:{}\n\n"], ResponseFormatError, "expected a string at 'token.text', received '{}'"),
+            (["data:[]\n\n"], ResponseFormatError, "expected a JSON object, received '[]'"),
+            (["data:nonsense\n\n"], ResponseFormatError, "expected JSON, received 'nonsense'"),
             (['data:{"token":'], StreamInterruptedError, "the stream ended within an event: '{\"token\":'"),
             (['data:{"error":"full","error_type":"overloaded"}\n\n'], RateLimitError, "full"),
             (['data:{"error":true}\n\n'], GenerationError, "an error without a message: '{\"error\": true}'"),

@@ -189,13 +189,13 @@ STREAMS: dict[str, tuple[list[str], list[str], Any, str]] = {
         [TOKEN_CHUNKS[0], chunk(5)],
         ["a"],
         ResponseFormatError,
-        "expected a string at 'content', but got '{\"content\": 5}'",
+        "expected a string at 'content', received '{\"content\": 5}'",
     ),
     "any: choices of another type": (
         [TOKEN_CHUNKS[0], chunk(choices=[5])],
         ["a"],
         ResponseFormatError,
-        "expected JSON objects in 'choices', but got '5'",
+        "expected JSON objects in 'choices', received '5'",
     ),
     "any: a null message is not a complete one": (
         [chunk(choices=[{"delta": {"content": "a"}, "message": None}])],

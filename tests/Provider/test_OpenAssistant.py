@@ -298,5 +298,5 @@ def test_list_models(play: Any) -> None:
     exchanges = [exchange("GET", "/api/chat/models", 200, (json.dumps(listed),), content_length="?")]
     assert OpenAssistant._list_models(base_url=play(exchanges).url, auth="a") == ["one", "two"]
     exchanges = [exchange("GET", "/api/chat/models", 200, ("{}",), content_length="?")]
-    with pytest.raises(ResponseFormatError, match="^OpenAssistant: expected a JSON array, but got '{}'"):
+    with pytest.raises(ResponseFormatError, match="^OpenAssistant: expected a JSON array, received '{}'"):
         OpenAssistant._list_models(base_url=play(exchanges).url, auth="a")

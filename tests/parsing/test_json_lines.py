@@ -15,9 +15,9 @@ def test_lines() -> None:
 @pytest.mark.parametrize(
     "rest, kind, message",
     [
-        (b'{"b"', StreamInterruptedError, "the stream ended within a line: expected JSON, but got '{\"b\"'"),
-        (b"no\n{}\n", ResponseFormatError, "expected JSON, but got 'no'"),
-        (b"5\n{}", ResponseFormatError, "expected a JSON object, but got '5'"),
+        (b'{"b"', StreamInterruptedError, "the stream ended within a line: expected JSON, received '{\"b\"'"),
+        (b"no\n{}\n", ResponseFormatError, "expected JSON, received 'no'"),
+        (b"5\n{}", ResponseFormatError, "expected a JSON object, received '5'"),
     ],
 )
 def test_a_line_that_is_not_an_object(rest: bytes, kind: Any, message: str) -> None:

@@ -24,13 +24,13 @@ def test_parse_json() -> None:
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("", "expected JSON, but got nothing"),
-        ("<html>", "expected JSON, but got '<html>'"),
-        (b"\xff{", "expected JSON, but got '\ufffd{'"),
-        ("x" * 300, "expected JSON, but got " + repr("x" * 200)),
-        ("[1]", "expected a JSON object, but got '[1]'"),
-        ("null", "expected a JSON object, but got 'null'"),
-        ("[" * 100_000, "expected JSON, but got " + repr("[" * 200)),
+        ("", "expected JSON, received nothing"),
+        ("<html>", "expected JSON, received '<html>'"),
+        (b"\xff{", "expected JSON, received '\ufffd{'"),
+        ("x" * 300, "expected JSON, received " + repr("x" * 200)),
+        ("[1]", "expected a JSON object, received '[1]'"),
+        ("null", "expected a JSON object, received 'null'"),
+        ("[" * 100_000, "expected JSON, received " + repr("[" * 200)),
         ("9" * 5000, None),
     ],
 )
@@ -53,7 +53,7 @@ def test_get_field_errors(payload: Any, path: Any) -> None:
     with pytest.raises(ResponseFormatError) as raised:
         get_field(payload, str, *path)
     shown = json.dumps(payload, ensure_ascii=False)
-    assert raised.value.args == (f"expected a string at {'.'.join(path)!r}, but got {shown!r}",)
+    assert raised.value.args == (f"expected a string at {'.'.join(path)!r}, received {shown!r}",)
 
 
 def test_get_field_of_a_deeply_nested_payload() -> None:
@@ -145,11 +145,11 @@ def test_get_objects() -> None:
 @pytest.mark.parametrize(
     "value, message",
     [
-        (5, "a JSON array at 'a', but got '{\"a\": 5}'"),
-        ({"b": 1}, "a JSON array at 'a', but got '{\"a\": {\"b\": 1}}'"),
-        ([5], "JSON objects in 'a', but got '5'"),
-        ([{}, None], "JSON objects in 'a', but got 'null'"),
-        ([[]], "JSON objects in 'a', but got '[]'"),
+        (5, "a JSON array at 'a', received '{\"a\": 5}'"),
+        ({"b": 1}, "a JSON array at 'a', received '{\"a\": {\"b\": 1}}'"),
+        ([5], "JSON objects in 'a', received '5'"),
+        ([{}, None], "JSON objects in 'a', received 'null'"),
+        ([[]], "JSON objects in 'a', received '[]'"),
     ],
 )
 def test_get_objects_errors(value: Any, message: str) -> None:

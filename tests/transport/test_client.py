@@ -83,7 +83,7 @@ class TestRequests:
         with pytest.raises(ResponseFormatError) as raised:
             with new_client(play([reply(text="<html>")]).url) as server:
                 server.get("/x", dict)
-        assert raised.value.args == ("expected JSON, but got '<html>'",)
+        assert raised.value.args == ("expected JSON, received '<html>'",)
         assert raised.value.provider == "H2o" and raised.value.url == f"{server.base_url}/x"
         assert raised.value.response is not None and raised.value.response.text == "<html>"
 
