@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from .options import base_url_of, has_credentials, is_public, read_options
+from .options import get_base_url, has_credentials, is_public, read_options
 
 
 def is_placeholder(provider: Any) -> bool:
@@ -23,7 +23,7 @@ def is_unavailable(provider: Any, options: Mapping[str, Any]) -> bool:
     """
     if is_placeholder(provider):
         return True
-    if getattr(provider, "working", True) or options.get("base_url") or not is_public(provider, base_url_of(provider)):
+    if getattr(provider, "working", True) or options.get("base_url") or not is_public(provider, get_base_url(provider)):
         return False
     if getattr(provider, "_NEEDS_AUTH_EVERYWHERE", True):
         return True

@@ -8,7 +8,7 @@ from typing import Any, Literal, overload
 from . import debug, registry
 from .availability import is_unavailable
 from .compat import redirects
-from .compat.redirects import Call, call_target, current_target, forwarded_options, route
+from .compat.redirects import Call, redirected_call, current_target, forwarded_options, route
 from .concurrency.async_stream import AsyncStream
 from .errors import Hint, ModelNotFoundError, StreamNotSupportedError
 from .models import Model, find_model, model_name
@@ -216,7 +216,7 @@ def _resolve_by_model(known: Model | None, best: Any, name: str, options: dict[s
 def _resolve_redirect(known: Model | None, best: Any, name: str, options: dict[str, Any]) -> Call:
     if known is None and not current_target() and redirects.on_missing_target is None:
         raise ModelNotFoundError(f"no provider lists the model {name!r}", hint=Hint.NAME_PROVIDER)
-    return call_target(_provider_name(best) if best else f"The provider of {name or 'the default model'}", options)
+    return redirected_call(_provider_name(best) if best else f"The provider of {name or 'the default model'}", options)
 
 
 def _provider_name(provider: Any) -> str:

@@ -213,7 +213,7 @@ class NestAsyncioError(G4fError):
 
 
 class ProviderError(G4fError, RequestException, RuntimeError):
-    """A completion failed between the caller and the server.
+    """A completion failed: the request to the server, or its response.
 
     Attributes:
         url (str or None): the URL of the request, without secrets.

@@ -110,7 +110,7 @@ def is_configured(provider: ModuleType) -> bool:
     return any(_read_env(provider, option)[1] for option in ("URL", "AUTH"))
 
 
-def base_url_of(provider: ModuleType) -> str:
+def get_base_url(provider: ModuleType) -> str:
     """Return the configured address of a provider's server, or the module's `url`.
 
     Raises:

@@ -22,7 +22,7 @@ ENTRY_POINTS = "g4f_legacy.providers"
 log = logging.getLogger(__name__)
 
 placeholder_names: Callable[[], list[str]] = list
-"""Returns further names that `get` knows. `compat.placeholders` sets it."""
+"""Returns further names that `get` knows. `compat.placeholders` sets it, because it imports this module."""
 
 _CONTRACT = ("__name__", "url", "model", "models", "supports_stream", "needs_auth", "working", "_create_completion")
 
@@ -40,14 +40,14 @@ def get(name: str) -> Any:
         ImportError: a provider of another distribution cannot be imported.
         TypeError: a provider of another distribution lacks an attribute.
     """
-    if not name.isidentifier():
+    if not name or "." in name:
         raise _not_found(name)
     if name not in _builtin_names() and name in (offered := _entry_points()):
         module = offered[name].load()
         check_provider(module)
     else:
         module = _import_provider(name)
-    setattr(Provider, name, module)  # as the import system does; this completes it: see `compat.provider_package`
+    setattr(Provider, name, module)  # as the import system does; `compat.provider_package` then adds the names of 2023
     return module
 
 

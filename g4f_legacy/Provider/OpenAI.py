@@ -91,7 +91,7 @@ def _retry_below_v1(server: ServerClient, request: Callable[[], Iterator[str]]) 
         if has_yielded or not is_wrong_path or "/v1" in urlsplit(server.base_url).path:
             raise
         first_failure, first_message = (error.status, error.detail), server.redact(error.args[0])
-    with server.extend_base_url("/v1"):
+    with server.try_base_path("/v1"):
         _log.info("OpenAI: nothing is there; trying %s", server.base_url)
         try:
             yield from request()

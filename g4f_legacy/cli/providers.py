@@ -7,7 +7,7 @@ from .. import registry
 from ..availability import is_placeholder
 from ..compat.base_provider import ProviderUtils
 from ..compat.redirects import current_target
-from ..options import OPTION_NAMES, base_url_of, env_variables
+from ..options import OPTION_NAMES, get_base_url, env_variables
 from .output import print_json, print_table
 
 EXAMPLE = "providers H2o"
@@ -53,7 +53,7 @@ def _describe(provider: Any) -> dict[str, Any]:
         "stream": provider.supports_stream,
         "needs_auth": provider.needs_auth,
         "working": provider.working,
-        "points_to": base_url_of(provider),
+        "points_to": get_base_url(provider),
         "params": provider.params,
     }
 

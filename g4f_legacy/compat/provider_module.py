@@ -59,7 +59,7 @@ def wrap_module(module: Any) -> None:
     It gets itself as an attribute under its own name, because scripts write ``from g4f.Provider.H2o import H2o``.
     """
     if not isinstance(module, ProviderModule):
-        module._public_url = module.url
+        module._public_url = module.url  # scripts may assign `url`; this stays the public server's
         setattr(module, module.__name__.rpartition(".")[2], module)
         module.__class__ = ProviderModule  # last, because it tells other threads that the rest is done
 

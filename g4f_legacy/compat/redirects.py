@@ -1,7 +1,7 @@
 """Sends calls whose provider is unavailable to the redirect target, of which the process has one at a time.
 
-Redirected are calls to placeholders, calls that name no provider, and calls to providers of 2023 whose public server is
-gone, unless another server is configured.
+These calls are redirected: calls to placeholders, calls that name no provider, and calls to providers of 2023 whose
+public server is gone, unless another server is configured.
 """
 
 import logging
@@ -14,7 +14,7 @@ from typing import Any, Callable, NamedTuple
 from .. import registry
 from ..availability import is_placeholder, is_unavailable
 from ..errors import Hint, ProviderNotWorkingError
-from ..options import base_url_of, is_public, read_options
+from ..options import get_base_url, is_public, read_options
 
 FORWARDED_OPTIONS = (
     "temperature",
@@ -119,10 +119,10 @@ def route(provider: Any, model: str, options: dict[str, Any]) -> Call:
         return Call(provider, model, options)
     if current_target() is None and not is_placeholder(provider) and on_missing_target is None:
         return Call(provider, model, options)  # its public server is gone, but the caller named it
-    return call_target(provider.__name__.rpartition(".")[2], options)
+    return redirected_call(provider.__name__.rpartition(".")[2], options)
 
 
-def call_target(name: str, options: dict[str, Any]) -> Call:
+def redirected_call(name: str, options: dict[str, Any]) -> Call:
     """Turn a call to an unavailable provider into one to the target.
 
     Args:
@@ -145,7 +145,7 @@ def call_target(name: str, options: dict[str, Any]) -> Call:
         _logged.add((name, target_name, target.model))
         log.info("Calls to %s go to %s%s.", name, target_name, f", model {target.model}" if target.model else "")
     forwarded = forwarded_options(options)
-    if not is_public(target.provider, target.options.get("base_url") or base_url_of(target.provider)):
+    if not is_public(target.provider, target.options.get("base_url") or get_base_url(target.provider)):
         forwarded.pop("proxy", None)  # it was meant for a public service, not for the user's own server
     return Call(target.provider, target.model, {**forwarded, **target.options})
 

@@ -35,7 +35,7 @@ class EventStream:
         self.set_complete(True)
 
     def set_complete(self, is_complete: bool) -> None:
-        """Do what `mark_complete` does, or take it back, where more text follows what looked like the marker."""
+        """Like `mark_complete`, but can also be undone, where more text follows what looked like the marker."""
         self.is_complete = is_complete
 
     def json_events(
@@ -53,20 +53,20 @@ class EventStream:
             ResponseFormatError: an event is not a JSON object.
             StreamInterruptedError: the stream ended or broke, and was not marked complete before.
         """
-        return self._check(iter_json_events(self._chunks), raise_error, every_event_is_progress)
+        return self._yield_checked(iter_json_events(self._chunks), raise_error, every_event_is_progress)
 
     def json_lines(
         self, raise_error: Callable[[dict[str, Any]], Any], skip: Callable[[dict[str, Any]], bool]
     ) -> Iterator[dict[str, Any]]:
-        """Do what `json_events` does for a stream with one JSON object a line.
+        """Like `json_events`, for a stream with one JSON object per line.
 
         Args:
             raise_error: is called with each object, and raises the error that it reports.
             skip: returns whether an object is not progress, and is to be left out.
         """
-        return self._check((line for line in iter_json_lines(self._chunks) if not skip(line)), raise_error)
+        return self._yield_checked((line for line in iter_json_lines(self._chunks) if not skip(line)), raise_error)
 
-    def _check(
+    def _yield_checked(
         self,
         payloads: Iterator[dict[str, Any]],
         raise_error: Callable[[dict[str, Any]], Any] | None = None,
@@ -101,8 +101,10 @@ class SinglePayload(EventStream):
         super().__init__([])
         self._payload = payload
 
-    def json_events(self, *_: Any, **__: Any) -> Iterator[dict[str, Any]]:
-        return self._check(iter([self._payload]))
+    def json_events(
+        self, raise_error: Callable[[dict[str, Any]], Any] | None = None, *, every_event_is_progress: bool = True
+    ) -> Iterator[dict[str, Any]]:
+        return self._yield_checked(iter([self._payload]), raise_error)
 
 
 def iter_json_events(chunks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
@@ -133,10 +135,11 @@ def iter_json_events(chunks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
             except ResponseFormatError:
                 is_blank = is_blank and not event.data.strip()
                 yield from _parse_unusual_data(event)
-            else:
-                is_blank = False
-                # The type "error" counts where the payload itself does not say so.
-                yield payload if event.event != "error" or payload.get("error") else {"error": payload}
+                continue
+            is_blank = False
+            if event.event == "error" and not payload.get("error"):
+                payload = {"error": payload}  # only the type of the event says that it is an error
+            yield payload
     except StreamInterruptedError:
         yield from _parse_extra_lines(extra_lines)  # what the server wrote before the connection broke may say why
         raise
@@ -157,7 +160,7 @@ def _parse_unusual_data(event: sse.Event) -> list[dict[str, Any]]:
         return []
     if data == "[DONE]":
         return [DONE]
-    payloads = _parse_extra_lines([event.data.encode()])  # errors of Gemini's may stand in a list
+    payloads = _parse_extra_lines([event.data.encode()])  # Gemini may wrap its errors in a list
     if not payloads and not event.terminated:
         raise StreamInterruptedError(f"the stream ended within an event: {truncate(event.data)}")
     return payloads or [parse_json(event.data, dict)]  # raises

@@ -1,4 +1,4 @@
-"""JSON objects that stand on a line each."""
+"""JSON objects, one per line."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -15,7 +15,9 @@ def iter_json_lines(chunks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
         ResponseFormatError: a line is not a JSON object, or too long for `sse.iter_lines`.
         StreamInterruptedError: the stream ended in the middle of a line.
     """
-    invalid_line = b""  # if it is the last line, it may only be truncated
+    # The last line may only be truncated. The line is kept, not its error, which would be a reference cycle with this
+    # frame.
+    invalid_line = b""
     for line in sse.iter_lines(chunks):
         if invalid_line:
             parse_json(invalid_line, dict)  # raises

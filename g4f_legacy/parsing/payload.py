@@ -33,9 +33,9 @@ def parse_json(text: str | bytes, expected_type: type[T]) -> T:
         ResponseFormatError: the text is not JSON, or holds another type; the message quotes its beginning.
     """
     try:
-        payload = _loads_fast(text) if len(text) < _MAX_FAST_LENGTH else _loads_strict(text)
+        payload = _loads_fast(text) if len(text) < _MAX_FAST_LENGTH else _loads_standard(text)
     except (TypeError, ValueError, RecursionError):
-        payload = _loads_strict(text)
+        payload = _loads_standard(text)
     if not isinstance(payload, expected_type):
         raise ResponseFormatError(
             f"expected {_TYPE_NAMES[expected_type]}, received {truncate(text)}", body=_to_text(text)
@@ -43,7 +43,7 @@ def parse_json(text: str | bytes, expected_type: type[T]) -> T:
     return payload
 
 
-def _loads_strict(text: str | bytes) -> Any:
+def _loads_standard(text: str | bytes) -> Any:
     """Decide on what the fast decoders refuse: NaN, lone surrogates, surrounding whitespace and bytes."""
     try:
         return json.loads(text)

@@ -149,7 +149,7 @@ def is_keep_alive(line: dict[str, Any]) -> bool:
 
 
 def raise_line_error(line: dict[str, Any]) -> None:
-    """Do what `raise_reported_error` does, except for lines with a type: an ``error`` there is a tool's."""
+    """Like `raise_reported_error`, but ignore lines with a type: an ``error`` there is a tool's."""
     if "type" not in line:
         raise_reported_error(line)
 

@@ -1,4 +1,4 @@
-"""The model that an empty name means where people run their own servers: the first that the server lists."""
+"""The model for an empty name, on servers that people run themselves: the first that the server lists."""
 
 import logging
 import os
@@ -21,7 +21,7 @@ def get_default_model(server: ServerClient, list_models: Callable[[ServerClient]
     """Return the first model that a server lists, or the provider's own first where the server has no list (404).
 
     Args:
-        list_models: asks the server; it is called once for each process and server.
+        list_models: asks the server; it is called until the server has listed its models once.
 
     Raises:
         RequestFailedError: the server does not answer.

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from ..availability import is_placeholder, is_unavailable
-from ..compat.redirects import call_target, current_target, route
+from ..compat.redirects import redirected_call, current_target, route
 from ..concurrency.worker import STREAM_END, StreamWorker
 from ..errors import GenerationError, ProviderError, RateLimitError
 from ..options import read_options
@@ -62,7 +62,7 @@ class Engine:
         if not (is_redirected or is_placeholder(provider)):
             read_options(provider, options)
         if is_unavailable(provider, self._options):
-            call_target(self.name, self._options)
+            redirected_call(self.name, self._options)
 
     def stop(self) -> None:
         """Stop all completions."""

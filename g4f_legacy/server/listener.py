@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import waitress
 
 from .. import registry
-from ..options import base_url_of
+from ..options import get_base_url
 from ..transport.failures import strip_credentials
 from ..transport.session import is_loopback
 from .app import MAX_REQUEST_SIZE, create_app
@@ -56,7 +56,7 @@ def serve(
         ValueError: the provider's base URL is this server itself.
     """
     provider = registry.get(engine) if isinstance(engine, str) else engine
-    base_url = urlsplit(str(options.get("base_url") or base_url_of(provider)))
+    base_url = urlsplit(str(options.get("base_url") or get_base_url(provider)))
     if is_loopback(host) and is_loopback(base_url.hostname or "") and base_url.port == port:
         url = strip_credentials(base_url.geturl())
         raise ValueError(f"the provider's base URL {url} is this server itself: give it another, or use --port")

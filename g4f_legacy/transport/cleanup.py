@@ -1,4 +1,4 @@
-"""The clean-up after a completion, which runs however the completion ends, also with the process."""
+"""The clean-up after a completion, in whatever way it ends, including when the process exits."""
 
 import atexit
 import os

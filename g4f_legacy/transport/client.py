@@ -1,8 +1,8 @@
 """`ServerClient`: one server, spoken to over one `requests.Session`.
 
-What clients of this kind get wrong has modules of its own: a Secure cookie over plain http (`cookies`), environment
-proxies for loopback, netrc over explicit credentials, redirects to another origin (`requester`, `session`), bodies that
-`iter_lines` and `iter_content` hold back, and connections that break in mid-stream (`body`).
+The usual mistakes of such clients are avoided in separate modules: a Secure cookie over plain http (`cookies`),
+environment proxies for loopback, netrc over explicit credentials, redirects to another origin (`requester`, `session`),
+bodies that `iter_lines` and `iter_content` hold back, and connections that break in mid-stream (`body`).
 """
 
 import logging
@@ -123,7 +123,7 @@ class ServerClient:
             self.headers[header] = prefix + self.auth
 
     @contextmanager
-    def extend_base_url(self, path: str) -> Iterator[None]:
+    def try_base_path(self, path: str) -> Iterator[None]:
         """Append a path to the base URL, for the block and, unless the block fails, for the rest of the completion."""
         base_url = self.base_url
         self.base_url += path
@@ -157,7 +157,7 @@ class ServerClient:
         return parse_json(content, kind) if content else kind()
 
     def post(self, path: str, **request: Any) -> dict[str, Any]:
-        """Do what `get` does, by POST, for a JSON object."""
+        """Like `get`, but send a POST request and expect a JSON object."""
         response = self._read_response("POST", path, **request)
         return {} if response.is_redirect else parse_json(response.content or b"{}", dict)
 

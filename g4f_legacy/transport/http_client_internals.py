@@ -1,8 +1,8 @@
 """All use of undocumented parts of `http.client`, and of the file objects that it reads from.
 
-Used are `HTTPResponse.fp` (a `BufferedReader` over a `socket.SocketIO`, with the socket as its `_sock`), `begin`,
-`headers`, `msg` and `will_close`, and `HTTPConnection.response_class` and `sock`
-(https://github.com/python/cpython/blob/3.13/Lib/http/client.py). They are needed because `http.client` knows no
+This module uses `HTTPResponse.fp` (a `BufferedReader` over a `socket.SocketIO`, with the socket as its `_sock`),
+`begin`, `headers`, `msg` and `will_close`, and `HTTPConnection.response_class` and `sock`
+(https://github.com/python/cpython/blob/3.13/Lib/http/client.py). They are needed because `http.client` has no
 deadlines, and hides the bytes of a chunked body behind one chunk at a time.
 
 Without them, bodies are read with `urllib3.HTTPResponse.read1`, which gives the same texts and errors, one chunk at a

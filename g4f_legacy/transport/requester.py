@@ -150,6 +150,7 @@ class Requester:
             failure = error_from_exception(error, *timeout, waited)
         else:
             failure = error_from_response(response)
+        failure.__cause__ = error  # before `annotate`, which redacts causes as well
         if failure.status is None and not self._provider.working and is_public(self._provider, url):
             failure.hint = Hint.SERVER_GONE
         return self.annotate(failure, url)

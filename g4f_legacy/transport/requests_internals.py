@@ -1,8 +1,8 @@
 """All use of undocumented parts of requests.
 
-Used are `Response._content` and `_content_consumed`
+This module uses `Response._content` and `_content_consumed`
 (https://github.com/psf/requests/blob/v2.32.3/src/requests/models.py): the first keeps a body that was not read with
-requests, so that `content`, `text` and `json()` have it; the second tells that requests has read the body.
+requests, so that `content`, `text` and `json()` have it; the second means that requests has read the body.
 
 Without them, a body is kept in a new `raw`, and has been read by requests if `raw` is at its end.
 """

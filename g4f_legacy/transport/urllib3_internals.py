@@ -1,12 +1,13 @@
 """All use of undocumented parts of urllib3.
 
-Used are `PoolManager.pool_classes_by_scheme`, `HTTPConnectionPool.ConnectionCls` and `QueueCls`, to put connections of
-our own into the pools (https://github.com/urllib3/urllib3/blob/2.2.0/src/urllib3/connectionpool.py), and
-`HTTPResponse._original_response`, to read the socket of a response with a deadline
+This module uses `PoolManager.pool_classes_by_scheme`, `HTTPConnectionPool.ConnectionCls` and `QueueCls`, to put
+connections of our own into the pools
+(https://github.com/urllib3/urllib3/blob/2.2.0/src/urllib3/connectionpool.py), and `HTTPResponse._original_response`, to
+read the socket of a response with a deadline
 (https://github.com/urllib3/urllib3/blob/2.2.0/src/urllib3/response.py).
 
 Without them, connections come from urllib3's own pools, and bodies are read with `urllib3.HTTPResponse.read1`: the
-module `http_client_internals` tells what is lost then.
+module `http_client_internals` describes what is lost then.
 """
 
 from http.client import HTTPResponse

@@ -127,16 +127,16 @@ class TestForwardedOptions:
 
     def test_a_proxy_is_forwarded_to_public_servers_only(self) -> None:
         with redirect("OpenAI", auth="s3cr3t"):
-            assert redirects.call_target("Bing", {"proxy": "localhost:1"}).options["proxy"] == "localhost:1"
+            assert redirects.redirected_call("Bing", {"proxy": "localhost:1"}).options["proxy"] == "localhost:1"
         for base_url in ("http://127.0.0.1:1", "http://192.168.1.5:8000/v1"):
             with redirect("OpenAI", base_url=base_url):
                 options = {"proxy": "localhost:1", "verify": False}
-                assert redirects.call_target("Bing", options).options == {"base_url": base_url}
+                assert redirects.redirected_call("Bing", options).options == {"base_url": base_url}
 
     @pytest.mark.parametrize("wrong", [{"timeout": "30"}, {"timeout": 0}, {"proxy": {"http": "x"}}, {"retries": "3"}])
     def test_options_that_cannot_be_used_are_left_out(self, wrong: Any) -> None:
         with redirect("OpenAI", auth="s3cr3t"):
-            assert redirects.call_target("Bing", wrong).options == {"auth": "s3cr3t"}
+            assert redirects.redirected_call("Bing", wrong).options == {"auth": "s3cr3t"}
 
     def test_credentials_of_a_placeholder_are_not_needed(self) -> None:
         redirect("Echo")
