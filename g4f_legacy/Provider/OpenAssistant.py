@@ -78,7 +78,7 @@ def _read_tokens(server: ServerClient, message: dict[str, str]) -> Iterator[str]
                     content = get_field(event, str, "message", "content")
                     stream.mark_complete()
                     break
-            else:
+            else:  # it ended with [DONE], which means nothing here
                 raise StreamInterruptedError("the stream ended without the message")
     except (RequestFailedError, ResponseFormatError, StreamInterruptedError) as interruption:
         _log.info("OpenAssistant: %s; asking for the message", interruption.args[0])
