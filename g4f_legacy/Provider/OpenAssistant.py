@@ -55,13 +55,13 @@ def _stream_tokens(model: str, messages: list, kwargs: dict[str, Any]) -> Iterat
 
 def _open_client(kwargs: dict[str, Any]) -> ServerClient:
     server = ServerClient(__name__, kwargs, page_path=r"(/api)?/chat")  # the API is not below the page
-    cookie = "next-auth.session-token"
-    server.set_auth(f"__Secure-{cookie}" if server.base_url.startswith("https:") else cookie)
+    server.set_auth(("__Secure-" if server.base_url.startswith("https:") else "") + "next-auth.session-token")
     return server
 
 
 def _read_tokens(server: ServerClient, message: dict[str, str]) -> Iterator[str]:
-    received, position = list[str](), None
+    received: list[str] = []
+    position = None
     try:
         with server.stream("/api/chat/events", params=message, retries=0) as stream:
             for event in stream.json_events(_raise_failure, every_event_is_progress=False):
