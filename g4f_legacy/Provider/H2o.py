@@ -47,13 +47,15 @@ def _stream_tokens(model: str, messages: list, kwargs: dict[str, Any]) -> Iterat
         server.set_auth()
         model_id = server.model_id(model)
         body = _create_body(format_prompt(messages), server.parameters)
-        if server.has_session_cookie:  # the terms may be accepted already: the server says if not
+        if server.has_session_cookie:  # the terms may be accepted already; else this is called when the server refuses
             accept_terms = partial(_accept_terms, server, model_id)
         else:
             accept_terms = None
             _accept_terms(server, model_id)
-        with open_conversation(server, {"model": model_id}, accept_terms) as conversation:  # deleted on exit
-            if "conversation" in conversation.payload:  # v0.8 and later send all of it
+        with open_conversation(
+            server, {"model": model_id}, accept_terms=accept_terms
+        ) as conversation:  # deleted on exit
+            if "conversation" in conversation.payload:  # v0.8 and later send the conversation, a tree of messages
                 raise ResponseFormatError("the conversation is a tree of messages", hint=Hint.USE_HUGGINGCHAT)
             yield from _read_tokens(server, conversation.path, body)
 
@@ -76,7 +78,7 @@ def _read_tokens(server: ServerClient, path: str, body: dict[str, Any]) -> Itera
             text = get_field(event, str, "token", "text")
             is_special = bool(event["token"].get("special"))
             is_last = event.get("generated_text") is not None
-            stream.set_complete(is_special or is_last)  # a special token ends the stream unless another token follows
+            stream.set_complete(is_special or is_last)  # if the stream ends here; after a special token it may go on
             if not is_special:
                 yield text
             if is_last:

@@ -40,7 +40,7 @@ def _stream_tokens(model: str, messages: list, kwargs: dict[str, Any]) -> Iterat
         body = {"model": model or get_default_model(server, _list_ids)}
         if system:
             body["preprompt"] = system
-        with chat_ui.open_conversation(server, body, partial(_accept_terms, server)) as conversation:
+        with chat_ui.open_conversation(server, body, accept_terms=partial(_accept_terms, server)) as conversation:
             yield from _send_prompt(server, conversation.path, prompt, chat_ui.find_parent(server, conversation))
 
 

@@ -40,7 +40,7 @@ def _stream_tokens(model: str, messages: list, stream: bool, kwargs: dict[str, A
         named = [message._asdict() for message in name_roles(messages, _ROLES)]
         model = model or os.environ.get("OPENAI_MODEL") or get_default_model(server, _list_ids)
         body = {"model": model, "messages": named, "stream": stream, **server.parameters}
-        yield from _retry_below_v1(server, lambda: _request_tokens(server, body))
+        yield from _try_also_below_v1(server, lambda: _request_tokens(server, body))
 
 
 def _open_client(kwargs: dict[str, Any]) -> ServerClient:
@@ -77,7 +77,7 @@ def _read_tokens(server: ServerClient, stream: EventStream) -> Iterator[str]:
         _log.warning("OpenAI: the completion has no text (finish_reason: %s)", server.redact(reason))
 
 
-def _retry_below_v1(server: ServerClient, request: Callable[[], Iterator[str]]) -> Iterator[str]:
+def _try_also_below_v1(server: ServerClient, request: Callable[[], Iterator[str]]) -> Iterator[str]:
     """Yield from `request`. Where nothing is at the server's address, try below /v1, which people leave out."""
     has_yielded = False
     try:
@@ -96,8 +96,8 @@ def _retry_below_v1(server: ServerClient, request: Callable[[], Iterator[str]]) 
         try:
             yield from request()
         except RequestFailedError as error:
-            if error.status == 404 and (error.status, error.detail) != first_failure:  # either may be the wrong path
-                error.add_context(f"without /v1: {first_message}")
+            if error.status == 404 and (error.status, error.detail) != first_failure:
+                error.add_context(f"without /v1: {first_message}")  # either address may have been the right one
             raise
 
 
@@ -107,9 +107,9 @@ def _list_ids(server: ServerClient) -> list[str]:
         raise_reported_error(payload)
         yield from (get_field(listed, str, "id") for listed in get_objects(payload, "data"))
 
-    # The first is the default model, and OpenAI's own list is in no useful order.
+    # The first is the default model, and OpenAI's list is in no useful order; OPENAI_MODEL matters to listings only.
     preferred = os.environ.get("OPENAI_MODEL")
-    return sorted(_retry_below_v1(server, fetch), key=lambda name: (name != preferred, name not in models))
+    return sorted(_try_also_below_v1(server, fetch), key=lambda name: (name != preferred, name not in models))
 
 
 def _list_models(**kwargs) -> list[str]:

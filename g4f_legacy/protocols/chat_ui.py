@@ -32,7 +32,7 @@ class Conversation(NamedTuple):
 
 @contextmanager
 def open_conversation(
-    server: ServerClient, body: dict[str, Any], accept_terms: Callable[[], Any] | None
+    server: ServerClient, body: dict[str, Any], *, accept_terms: Callable[[], Any] | None
 ) -> Iterator[Conversation]:
     """Create a conversation, and delete it at the end of the block, also after an error. An early end stops the
     generation first.

@@ -20,8 +20,8 @@ if hasattr(os, "register_at_fork"):
 
 
 @contextmanager
-def cleanup_on_exit(stop: Callable[[], Any], delete: Callable[[], Any]) -> Iterator[None]:
-    """Call `delete` at the end of the block, and `stop` before it if the end is early.
+def cleanup_on_exit(stop_if_early: Callable[[], Any], delete: Callable[[], Any]) -> Iterator[None]:
+    """Call `delete` at the end of the block, and `stop_if_early` before it if the end is early.
 
     Early means: closed or interrupted by the caller, aborted by us (timeout, invalid data), or the end of the process.
     After an error that the server reports, there is nothing to stop.
@@ -34,7 +34,7 @@ def cleanup_on_exit(stop: Callable[[], Any], delete: Callable[[], Any]) -> Itera
             return  # done already, at the end of the process
         with shielded():
             if is_early:
-                stop()
+                stop_if_early()
             delete()
 
     _pending.append(clean_up)

@@ -207,7 +207,7 @@ class ServerClient:
             if stop_path:
                 self._send_quietly("POST", stop_path)
 
-        with cleanup_on_exit(stop, lambda: self._send_quietly("DELETE", path, params)):
+        with cleanup_on_exit(stop_if_early=stop, delete=lambda: self._send_quietly("DELETE", path, params)):
             yield
 
     def redact(self, value: Any) -> str:
