@@ -55,7 +55,7 @@ def _stream_tokens(model: str, messages: list, kwargs: dict[str, Any]) -> Iterat
         with open_conversation(
             server, {"model": model_id}, accept_terms=accept_terms
         ) as conversation:  # deleted on exit
-            if "conversation" in conversation.payload:  # v0.8 and later send the conversation, a tree of messages
+            if "conversation" in conversation.payload:  # as chat-ui sends it today: a tree of messages
                 raise ResponseFormatError("the conversation is a tree of messages", hint=Hint.USE_HUGGINGCHAT)
             yield from _read_tokens(server, conversation.path, body)
 

@@ -152,5 +152,5 @@ def _find_module(fullname: str) -> ModuleType:
     for name in submodules:
         module = getattr(module, name, None)
     if not isinstance(module, ModuleType):
-        raise ModuleNotFoundError(f"No module named {fullname!r}: g4f_legacy has none of that name", name=fullname)
+        raise ModuleNotFoundError(f"No module named {fullname!r}: g4f_legacy has no such module", name=fullname)
     return module

@@ -87,9 +87,9 @@ def find_parent(server: ServerClient, conversation: Conversation) -> Parent:
     """
     for find, may_take_json in (
         (_parent_in_conversation, False),
-        (_parent_since_v0_9_5, False),
-        (_parent_since_v0_9_6, False),
-        (_parent_since_v0_8, True),
+        (_parent_in_api, False),
+        (_parent_in_api_v2, False),
+        (_parent_in_page_data, True),
     ):
         try:
             message_id = find(server, conversation)
@@ -109,19 +109,21 @@ def _parent_in_conversation(server: ServerClient, conversation: Conversation) ->
     return get_field(description, str, "json", "rootMessageId")
 
 
-def _parent_since_v0_9_5(server: ServerClient, conversation: Conversation) -> str:
+def _parent_in_api(server: ServerClient, conversation: Conversation) -> str:
+    """Ask the API of v0.9.5 and later. (v0.8.4 was seen to have it as well.)"""
     payload = server.get(f"/api{conversation.path}", dict)
     return get_field(next(iter(get_objects(payload, "messages")), {}), str, "id")
 
 
-def _parent_since_v0_9_6(server: ServerClient, conversation: Conversation) -> str:
+def _parent_in_api_v2(server: ServerClient, conversation: Conversation) -> str:
+    """Ask the API of v0.9.6 and later."""
     conversation_id = conversation.path.rpartition("/")[2]
     payload = server.get(f"/api/v2/conversations/{conversation_id}", dict)
     return get_field(payload, str, "json", "rootMessageId")
 
 
-def _parent_since_v0_8(server: ServerClient, conversation: Conversation) -> str:
-    """Read the page's data: each node is a flat list, in which numbers refer to other items of the list."""
+def _parent_in_page_data(server: ServerClient, conversation: Conversation) -> str:
+    """Read the data of the page of v0.8 and later. Each node is a flat list, in which numbers refer to other items."""
     page = server.get(f"{conversation.path}/__data.json", dict)
     for node in get_or_empty(page, list, "nodes"):
         with suppress(LookupError, TypeError):

@@ -175,7 +175,7 @@ print(importlib.import_module("g4f.Provider.Providers.H2o") is g4f.Provider.H2o,
         )
         assert run("script.py", cwd=tmp_path) == (
             0,
-            f"No module named '{name}': g4f_legacy has none of that name {name}\n",
+            f"No module named '{name}': g4f_legacy has no such module {name}\n",
             "",
         )
 
