@@ -13,6 +13,16 @@ from typing import Any
 _TIMEOUT_TOLERANCE = 0.1
 """How much longer than necessary a read may wait, as a fraction: it saves most of the calls of `settimeout`."""
 
+NEW_CONNECTION = 0.0
+"""As the timeout of `ConnectionStack.get`: return a connection that has to connect first."""
+
+
+class StaleConnectionError(Exception):
+    """The server has closed an idle connection, and has not started to respond to the request sent on it.
+
+    Not an `OSError`, which urllib3 would replace by an error of its own. A pool sends the request again instead.
+    """
+
 
 class DeadlineError(TimeoutError):
     """The deadline of a `DeadlineReader` has passed, although the read timeout alone had not expired."""
@@ -115,9 +125,12 @@ class ConnectionStack:
 
     def get(self, block: bool = False, timeout: float | None = None) -> Any:
         try:
-            return self._connections.pop()
+            connection = self._connections.pop()
         except IndexError:
             raise Empty from None
+        if timeout == NEW_CONNECTION and connection is not None:
+            connection.close()  # urllib3 connects it again
+        return connection
 
     def put(self, connection: Any, block: bool = False, timeout: float | None = None) -> None:
         is_full = self.closing or len(self._connections) >= self._maxsize

@@ -3,15 +3,17 @@
 This module uses `HTTPResponse.fp` (a `BufferedReader` over a `socket.SocketIO`, with the socket as its `_sock`),
 `begin`, `headers`, `msg` and `will_close`, and `HTTPConnection.response_class` and `sock`
 (https://github.com/python/cpython/blob/3.13/Lib/http/client.py). They are needed because `http.client` has no
-deadlines, and hides the bytes of a chunked body behind one chunk at a time.
+deadlines, hides the bytes of a chunked body behind one chunk at a time, and does not report whether a failed response
+had started. It also relies on `getresponse` being allowed after a `request` that could not be sent, as urllib3 does.
 
 Without them, bodies are read with `urllib3.HTTPResponse.read1`, which gives the same texts and errors, one chunk at a
 time. (`stream` would wait for a full buffer.) Deadlines are checked between reads only, and not in the headers; a
-completion cannot be interrupted from another thread while it waits for the server; and connections are closed after an
-end-of-stream marker, unless the body has ended with it.
+completion cannot be interrupted from another thread while it waits for the server; connections are closed after an
+end-of-stream marker, unless the body has ended with it; and a request on a connection that the server has closed fails.
 """
 
 import socket
+import ssl
 from collections.abc import Callable
 from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, RemoteDisconnected
@@ -19,14 +21,23 @@ from io import BufferedReader
 from typing import Any
 
 from ..concurrency.worker import interruptible
-from .connection import DeadlineReader
+from .connection import DeadlineReader, StaleConnectionError
+
+_CLOSED_ERRORS = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+"""What reading and writing raise on a connection that the server has closed, unless a read returns nothing."""
 
 
 class StrictResponse(HTTPResponse):
-    """A response whose headers have to be complete, unambiguous, and received before a deadline."""
+    """A response whose headers have to be complete, unambiguous, and received before a deadline.
 
-    def __init__(self, connection: socket.socket, *arguments: Any, **options: Any) -> None:
+    Args:
+        connection: the socket.
+        may_be_stale: whether the server may have closed the connection before it received the request.
+    """
+
+    def __init__(self, connection: socket.socket, *arguments: Any, may_be_stale: bool = False, **options: Any) -> None:
         super().__init__(connection, *arguments, **options)
+        self._may_be_stale = may_be_stale
         self._reader: DeadlineReader | None = None
         if not _has_known_file(self):
             return
@@ -43,7 +54,10 @@ class StrictResponse(HTTPResponse):
             RemoteDisconnected: the connection was closed before the end of the headers, which `http.client` takes for
                 the end (`_read_headers`).
             HTTPException: there are different lengths. urllib3 refuses them as well, but leaves the socket open.
+            StaleConnectionError: no byte was received on a connection that may be stale.
         """
+        if self._may_be_stale and self._reader is not None:
+            self._await_first_byte()
         super().begin()
         self._skip_interim_responses()
         if self._reader is not None:
@@ -56,6 +70,14 @@ class StrictResponse(HTTPResponse):
         if self.status == 101:
             self.will_close = True  # what follows is not HTTP (RFC 9110, section 15.2.2), nor the next response
         self._discard_parser_defects()
+
+    def _await_first_byte(self) -> None:
+        try:
+            is_closed = not self.fp.peek(1)
+        except _CLOSED_ERRORS as error:
+            raise StaleConnectionError from error
+        if is_closed:
+            raise StaleConnectionError
 
     def _skip_interim_responses(self) -> None:
         # `http.client` skips 100 only. https://www.rfc-editor.org/rfc/rfc9110#section-15.2: "A client MUST be able to
@@ -72,13 +94,41 @@ class StrictResponse(HTTPResponse):
 
 
 class InterruptibleConnection(HTTPConnection):
-    """A connection that `StreamWorker.stop` can interrupt while it waits for the headers."""
+    """A connection that `StreamWorker.stop` can interrupt while it waits for the headers, and that may be stale.
 
-    response_class = StrictResponse
+    A server may close an idle connection at the moment when the client sends the next request:
+    https://www.rfc-editor.org/rfc/rfc9112#section-9.3.1, https://www.rfc-editor.org/rfc/rfc9112#section-9.5
+    """
+
+    _is_reused = False  # a response has been received since `connect`
+    _is_repeatable = False  # the body of the current request can be sent again
+
+    def connect(self) -> None:
+        self._is_reused = False
+        super().connect()
+
+    def request(self, method: str, url: str, body: Any = None, *arguments: Any, **options: Any) -> None:
+        self._is_repeatable = body is None or isinstance(body, (bytes, str))
+        try:
+            super().request(method, url, body, *arguments, **options)
+        except _CLOSED_ERRORS:
+            if not self._is_reused:
+                raise
+            # `getresponse` finds out whether there is a response, as urllib3 does after some of these errors.
+
+    def response_class(self, *arguments: Any, **options: Any) -> StrictResponse:  # type: ignore[override]
+        return StrictResponse(*arguments, may_be_stale=self._is_reused and self._is_repeatable, **options)
 
     def getresponse(self) -> Any:
+        """Return the response to the request.
+
+        Raises:
+            StaleConnectionError: the server has closed an idle connection, and the request can be sent again.
+        """
         with interruptible(getattr(self, "sock", None)):
-            return super().getresponse()
+            response = super().getresponse()
+        self._is_reused = True
+        return response
 
 
 def get_deadline_reader(response: HTTPResponse | None) -> DeadlineReader | None:

@@ -126,7 +126,8 @@ def test_events_are_requested_once(status: int, play: Any) -> None:
     exchanges[3]["response"]["status"] = status
     replay = play(exchanges)
     assert ask_open_assistant(replay.url, retries=2) == (["Hello"], None)
-    assert replay.steps == STEPS_WITH_MESSAGE
+    requests = 2 if status == 0 else 1  # the first one may only have met a stale connection
+    assert replay.steps == [*STEPS_WITH_MESSAGE[:3], *STEPS_WITH_MESSAGE[3:4] * requests, *STEPS_WITH_MESSAGE[4:]]
 
 
 def test_a_page_instead_of_events(play: Any) -> None:

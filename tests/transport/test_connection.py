@@ -3,6 +3,8 @@ import threading
 import time
 from collections import deque
 from io import BufferedReader
+from queue import Empty
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from raw_server import RawServer, response
 
 from g4f_legacy.Provider import OpenAI
 from g4f_legacy.transport import connection, session
-from g4f_legacy.transport.connection import DeadlineError, DeadlineReader
+from g4f_legacy.transport.connection import NEW_CONNECTION, ConnectionStack, DeadlineError, DeadlineReader
 
 STREAM = b'data: {"choices": [{"delta": {"content": "a"}}]}\n\ndata: [DONE]\n\n'
 
@@ -37,6 +39,19 @@ def test_the_garbage_collector_closes_a_completion_within_the_pool(monkeypatch: 
             assert next(tokens) == "a"
             abandoned.append(tokens)
         assert list(begin()) == ["a"] and abandoned == []
+
+
+def test_a_new_connection_takes_the_place_of_an_idle_one() -> None:
+    closed = []
+    idle = [SimpleNamespace(close=lambda number=number: closed.append(number)) for number in range(2)]
+    stack = ConnectionStack(3)
+    for stored in (*idle, None):
+        stack.put(stored)
+    assert stack.get(timeout=NEW_CONNECTION) is None and closed == []
+    assert stack.get(timeout=NEW_CONNECTION) is idle[1] and closed == [1]
+    assert stack.get() is idle[0] and closed == [1]
+    with pytest.raises(Empty):
+        stack.get(timeout=NEW_CONNECTION)
 
 
 class TestDeadlineReader:

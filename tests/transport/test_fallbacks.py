@@ -218,6 +218,19 @@ def test_the_fallbacks_are_in_use(lack: str) -> None:
             assert response._content_consumed is (lack != "lack_content_attributes")  # type: ignore[attr-defined]
 
 
+def test_a_connection_that_the_server_has_closed(lack: str) -> None:
+    def respond(connection: socket.socket, _: Any) -> bool | None:
+        return None if len(server.sent) == 2 else connection.sendall(response(b"one")) or True
+
+    with RawServer(respond) as server:
+        assert read_body(get(server), 5).content == b"one"
+        if lack in ("lack_known_file", "lack_pool_classes"):
+            with pytest.raises(requests.ConnectionError):
+                get(server)
+        assert read_body(get(server), 5).content == b"one"
+        assert (len(server.sent), server.connections) == (3, 2)
+
+
 def test_detection() -> None:
     assert requests_internals.HAS_CONTENT_ATTRIBUTES
     assert urllib3_internals.get_http_client_response(object()) is None
