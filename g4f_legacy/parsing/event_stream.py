@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from ..errors import GenerationError, ProviderError, RateLimitError, ResponseFormatError, StreamInterruptedError
@@ -111,7 +112,9 @@ def iter_json_events(chunks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     """Yield the JSON objects in the data of server-sent events, and `DONE` for ``[DONE]``. Blank events are skipped.
 
     Some servers write an object between the events or instead of them: in a field ``error:`` (llama.cpp until late
-    2025), over several lines (errors of Gemini's), or as the complete body. It is yielded as well.
+    2025), on a line of its own (another protocol), over several lines (errors of Gemini's), or as the complete body. It
+    is yielded as well. Objects on consecutive ``data:`` lines are yielded one by one: servers of 2023 were known to
+    leave out the blank lines between.
 
     Raises:
         ResponseFormatError: something else than JSON objects was received.
@@ -121,8 +124,12 @@ def iter_json_events(chunks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     extra_size = 0
     is_blank = True
     try:
-        for event in sse.iter_events(chunks):
+        for event in sse.iter_events(chunks, splits_objects=True):
             if isinstance(event, bytes):
+                if not extra_lines and (payload := _parse_object_line(event)):
+                    is_blank = False
+                    yield payload
+                    continue
                 extra_size += len(event) + 1
                 if extra_size <= sse.MAX_LINE_LENGTH:
                     extra_lines.append(event)
@@ -151,6 +158,15 @@ def iter_json_events(chunks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
         raise ResponseFormatError(
             f"expected server-sent events, received {truncate(body)}", body=body.decode("utf-8", "replace")
         )
+
+
+def _parse_object_line(line: bytes) -> dict[str, Any] | None:
+    """Parse a line that is a complete JSON object. It need not wait for what follows, and the body may never end."""
+    if not line.startswith(b'{"'):
+        return None
+    with suppress(ResponseFormatError):
+        return parse_json(line, dict)
+    return None
 
 
 def _parse_unusual_data(event: sse.Event) -> list[dict[str, Any]]:

@@ -54,11 +54,15 @@ def iter_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield from lines
 
 
-def iter_events(chunks: Iterable[bytes]) -> Iterator[Event | bytes]:
+def iter_events(chunks: Iterable[bytes], *, splits_objects: bool = False) -> Iterator[Event | bytes]:
     """Decode chunks to events, with a branch for each rule of the specification.
 
     Unknown lines come out as such: a line whose field name the specification does not define is yielded as bytes, at
     its place among the events. Comments, ids and retry times that are not valid, and events without data are skipped.
+
+    Args:
+        splits_objects: whether a data line with a JSON object may follow another one without a blank line, which starts
+            a new event then. Together they would not be JSON.
 
     Raises:
         ResponseFormatError: a line, or the data of one event, is longer than ``MAX_LINE_LENGTH``.
@@ -92,8 +96,13 @@ def iter_events(chunks: Iterable[bytes]) -> Iterator[Event | bytes]:
                 value = value[1:]
             if field == b"data":
                 data_length += len(value) + 1
-                if data_length > MAX_LINE_LENGTH and data:  # a lone line was checked by `_iter_line_batches`
-                    raise _too_long("an event")
+                if data:
+                    if splits_objects and _are_objects(data, value):
+                        yield Event(_decode(data[0]), event_type or "message", last_id, retry)
+                        data = []
+                        data_length = len(value) + 1
+                    elif data_length > MAX_LINE_LENGTH:  # a lone line was checked by `_iter_line_batches`
+                        raise _too_long("an event")
                 data.append(value)
             elif field == b"event":
                 event_type = _decode(value)
@@ -110,6 +119,11 @@ def iter_events(chunks: Iterable[bytes]) -> Iterator[Event | bytes]:
     # The specification differs here: "Once the end of the file is reached, any pending data must be discarded."
     if data:
         yield Event(_decode(b"\n".join(data)), event_type or "message", last_id, retry, terminated=False)
+
+
+def _are_objects(data: list[bytes], value: bytes) -> bool:
+    """Return whether a data line, and the one before it, can only be a JSON object each."""
+    return len(data) == 1 and data[0].startswith(b"{") and data[0].endswith(b"}") and value.startswith(b"{")
 
 
 def _iter_line_batches(chunks: Iterable[bytes]) -> Iterator[list[bytes]]:

@@ -18,6 +18,30 @@ NO_MARKER = "the stream ended without an end-of-stream marker"
 NO_EVENTS = "the server sent no events; it may have failed, or the prompt may be too long"
 
 
+class TestObjectLines:
+    """An object on a line of its own is yielded at once, whatever follows."""
+
+    def test_the_body_need_not_end(self) -> None:
+        def chunks() -> Iterator[bytes]:
+            yield b'{"type":"status"}\n'
+            raise AssertionError("read on")
+
+        assert next(iter_json_events(chunks())) == {"type": "status"}
+
+    @pytest.mark.parametrize(
+        "stream, expected",
+        [
+            (b'{"a":1}\n{"b":2}\n', [{"a": 1}, {"b": 2}]),
+            (b'{"a":1}\n\ndata:{"b":2}\n\n', [{"a": 1}, {"b": 2}]),
+            (b'{"a":\n{"b":2}\n}\n', [{"a": {"b": 2}}]),
+            (b'[\n{"a":1},\n{"b":2}\n]\n', [{"a": 1}, {"b": 2}]),
+        ],
+    )
+    def test_payloads(self, stream: bytes, expected: list[Any]) -> None:
+        for chunks in ([stream], [bytes([byte]) for byte in stream]):
+            assert list(iter_json_events(chunks)) == expected
+
+
 class TestJSONEvents:
     def test_events(self) -> None:
         stream = b'data:{"a":1}\n\n: ping\n\ndata: {"b":\ndata: 2}\n\n'

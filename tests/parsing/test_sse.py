@@ -176,3 +176,46 @@ def test_nothing_is_read_ahead() -> None:
 
     events = sse.iter_events(chunks())
     assert [next(events), next(events)] == [Event("a"), Event("b")]
+
+
+class TestObjectsWithoutABlankLine:
+    """`splits_objects`: data lines that can only be a JSON object each are events of their own."""
+
+    @pytest.mark.parametrize(
+        "stream, expected",
+        [
+            (b'data:{"a":1}\ndata: {"b":2}\n\n', ['{"a":1}', '{"b":2}']),
+            (b'data:{"a":1}\ndata:{"b":2}\ndata:{"c":3}\n', ['{"a":1}', '{"b":2}', '{"c":3}']),
+            (b'data:{"a":1}\r\ndata:{"b":2}\r\n\r\ndata:{"c":3}\r\n\r\n', ['{"a":1}', '{"b":2}', '{"c":3}']),
+            # One object, or something else, on several lines.
+            (b'data:{"a":\ndata:{"b":2}}\n\n', ['{"a":\n{"b":2}}']),
+            (b'data:{"a":{}\ndata:,"b":{}}\n\n', ['{"a":{}\n,"b":{}}']),
+            (b'data:{"a":1}\ndata:[DONE]\n\n', ['{"a":1}\n[DONE]']),
+            (b"data:{a\ndata:{b\n\n", ["{a\n{b"]),
+            (b"data:a\ndata:b\n\n", ["a\nb"]),
+        ],
+    )
+    def test_events(self, stream: bytes, expected: list[str]) -> None:
+        for chunks in ([stream], [bytes([byte]) for byte in stream]):
+            events = list(sse.iter_events(chunks, splits_objects=True))
+            assert [event.data for event in events if isinstance(event, Event)] == expected
+
+    def test_the_specification_does_not_split_them(self) -> None:
+        stream = b'data:{"a":1}\ndata: {"b":2}\n\n'
+        assert [event.data for event in sse.iter_events([stream])] == ['{"a":1}\n{"b":2}']  # type: ignore[union-attr]
+
+    def test_each_is_yielded_when_the_next_one_begins(self) -> None:
+        received = []
+
+        def chunks() -> Iterator[bytes]:
+            yield b'data:{"a":1}\ndata:{"b":2}\n'
+            assert received == ['{"a":1}']
+            yield b"\n"
+
+        for event in sse.iter_events(chunks(), splits_objects=True):
+            received.append(event.data)  # type: ignore[union-attr]
+        assert received == ['{"a":1}', '{"b":2}']
+
+    def test_they_may_be_longer_together_than_one_event(self) -> None:
+        line = b'data:{"a":"%s"}\n' % (b"x" * 1000)
+        assert len(list(sse.iter_events([line] * 2000, splits_objects=True))) == 2000
