@@ -1,6 +1,6 @@
 """`ChatCompletion`: resolves the provider, checks the call, and returns the tokens or the complete text."""
 
-from collections.abc import Coroutine, Generator, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from importlib import import_module
 from types import ModuleType
 from typing import Any, Literal, overload
@@ -13,10 +13,8 @@ from .concurrency.async_stream import AsyncStream
 from .errors import Hint, ModelNotFoundError, StreamNotSupportedError
 from .models import Model, find_model, model_name
 from .options import is_configured, read_options
-from .parsing.event_stream import join_tokens
 from .prompt import check_messages
-
-Tokens = Generator[str, None, None]
+from .tokens import TokenStream, join_tokens
 
 # The public root: scripts of 2023 set its switch `g4f.logging`.
 _g4f = import_module(__name__.partition(".")[0])
@@ -56,7 +54,7 @@ class ChatCompletion:
         stream: Literal[True],
         auth: str | bool | None = None,
         **kwargs: Any,
-    ) -> Tokens: ...
+    ) -> TokenStream: ...
 
     @overload
     @staticmethod
@@ -67,7 +65,7 @@ class ChatCompletion:
         stream: bool,
         auth: str | bool | None = None,
         **kwargs: Any,
-    ) -> str | Tokens: ...
+    ) -> str | TokenStream: ...
 
     @staticmethod
     def create(
@@ -77,7 +75,7 @@ class ChatCompletion:
         stream: bool = False,
         auth: str | bool | None = None,
         **kwargs: Any,
-    ) -> str | Tokens:
+    ) -> str | TokenStream:
         """Complete a conversation.
 
         Args:
@@ -93,8 +91,8 @@ class ChatCompletion:
                 ``session``); anything else is a generation parameter for the server.
 
         Returns:
-            The complete text, or with ``stream=True`` a generator of its tokens. The generator sends nothing before its
-            first token is requested.
+            The complete text, or with ``stream=True`` a generator of its tokens, which sends nothing before its first
+            token is requested. After its end, its ``finish_reason`` and ``usage`` tell how the completion ended.
 
         Raises:
             TypeError: an argument has a wrong type.
@@ -131,7 +129,7 @@ class Completion:
     """One completion of a prompt."""
 
     @staticmethod
-    def create(model: Any, prompt: str, provider: Any = None, stream: bool = False, **kwargs: Any) -> str | Tokens:
+    def create(model: Any, prompt: str, provider: Any = None, stream: bool = False, **kwargs: Any) -> str | TokenStream:
         """Complete a prompt. The other arguments, the result and the errors are those of `ChatCompletion.create`."""
         return ChatCompletion.create(model, [{"role": "user", "content": prompt}], provider, stream, **kwargs)
 
@@ -150,7 +148,7 @@ def get_model_and_provider(
 
 def _start(
     model: Any, messages: Sequence[Mapping[str, Any]], provider: Any, stream: bool, auth: Any, kwargs: Any
-) -> Tokens:
+) -> TokenStream:
     options = {name: value for name, value in kwargs.items() if name not in _IGNORED_KWARGS}
     if auth is not None:
         options["auth"] = auth
@@ -163,8 +161,7 @@ def _start(
         print(f"Using {_provider_name(module)} provider")
     create = getattr(module, "_create_completion", None) or module.create_completion
     # Copied because the caller may change the list before the first token is requested.
-    tokens: Tokens = create(name, [dict(message) for message in messages], stream, **options)
-    return tokens
+    return TokenStream(create(name, [dict(message) for message in messages], stream, **options))
 
 
 def _check_stream(provider: Any, stream: bool) -> None:

@@ -16,7 +16,7 @@ from g4f_legacy import registry
 
 TESTS = Path(__file__).parent
 CONSTANTS = ["url", "model", "models", "supports_stream", "needs_auth", "working"]
-MAY_IMPORT = {"concurrency", "errors", "params", "parsing", "prompt", "protocols", "transport"}
+MAY_IMPORT = {"concurrency", "errors", "params", "parsing", "prompt", "protocols", "tokens", "transport"}
 
 
 class ProviderFile(NamedTuple):

@@ -5,6 +5,7 @@ from typing import Iterator
 
 from ..params import format_params
 from ..prompt import check_messages
+from ..tokens import Finish, Tokens, yield_joined
 
 url = ""
 model = ["echo"]
@@ -18,7 +19,13 @@ def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> It
     user_texts = [message.content for message in check_messages(messages) if message.role.strip().lower() == "user"]
     if not user_texts or not user_texts[-1]:
         raise ValueError("messages has no user message with a text to repeat")
-    yield from re.findall(r"\s*\S+|\s+", user_texts[-1]) if stream else [user_texts[-1]]
+    tokens = _repeat(user_texts[-1])
+    return (yield from tokens if stream else yield_joined(tokens))
+
+
+def _repeat(text: str) -> Tokens:
+    yield from re.findall(r"\s*\S+|\s+", text)
+    return Finish("stop")
 
 
 params = format_params(__name__, _create_completion)

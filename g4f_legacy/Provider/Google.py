@@ -1,16 +1,13 @@
-"""Google's Gemini API.
-
-Its oddities: only `finishReason` ends a stream, and a bad key is answered with 400.
-"""
+"""Google's Gemini API. Its oddities: only `finishReason` ends a stream, and a bad key is answered with 400."""
 
 import logging
 from typing import Any, Iterator
 
 from ..errors import GenerationError
 from ..params import format_params
-from ..parsing.event_stream import join_tokens
 from ..parsing.payload import get_field, get_objects, get_or_empty, summarize
 from ..prompt import name_roles, split_system
+from ..tokens import Tokens, yield_joined
 from ..transport.client import ServerClient, quote_segment
 
 url = "https://generativelanguage.googleapis.com"
@@ -38,16 +35,16 @@ _log = logging.getLogger(__name__)
 
 def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> Iterator[str]:
     tokens = _stream_tokens(model, messages, kwargs)
-    yield from tokens if stream else [join_tokens(tokens)]
+    return (yield from tokens if stream else yield_joined(tokens))
 
 
-def _stream_tokens(model: str, messages: list, kwargs: dict[str, Any]) -> Iterator[str]:
+def _stream_tokens(model: str, messages: list, kwargs: dict[str, Any]) -> Tokens:
     with _open_client(kwargs) as server:
         body = {**_contents(messages), **_configuration(server.parameters)}
         model_id = server.model_id(model)
         resource = model_id if "/" in model_id else f"models/{model_id}"
         path = "/v1beta/" + "/".join(map(quote_segment, resource.split("/"))) + ":streamGenerateContent"
-        yield from _read_tokens(server, path, body)
+        return (yield from _read_tokens(server, path, body))
 
 
 def _open_client(kwargs: dict[str, Any]) -> ServerClient:
@@ -56,21 +53,22 @@ def _open_client(kwargs: dict[str, Any]) -> ServerClient:
     return server
 
 
-def _read_tokens(server: ServerClient, path: str, body: dict[str, Any]) -> Iterator[str]:
-    has_text, reason = False, None
+def _read_tokens(server: ServerClient, path: str, body: dict[str, Any]) -> Tokens:
+    has_text, reason, usage = False, None, dict[str, Any]()
     with server.stream(path, params={"alt": "sse"}, json=body) as stream:
         for event in stream.json_events():
             candidate = _first_candidate(event)
+            usage = get_or_empty(event, dict, "usageMetadata") or usage
             for text in _read_texts(candidate):
                 has_text = True
                 yield text
             reason = candidate.get("finishReason") or reason
             stream.set_complete(reason is not None)
             if reason not in (None, "STOP", "MAX_TOKENS"):
-                details = filter(None, [reason, get_or_empty(candidate, str, "finishMessage")])
+                details = [detail for detail in (reason, candidate.get("finishMessage")) if detail]
                 raise GenerationError(": ".join(["the server ended the completion", *map(summarize, details)]))
-    if not has_text:
-        _log.warning("Google: the completion has no text (finishReason: %s)", reason)
+    reason = "stop" if reason == "STOP" else "length"  # the words of the other protocols
+    return server.finish(reason, usage or None, has_text=has_text, has_reasoning="thoughtsTokenCount" in usage)
 
 
 def _contents(messages: list) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from uuid import uuid4
 
 from ..errors import Hint, RequestFailedError, ResponseFormatError
 from ..params import format_params
-from ..parsing.event_stream import join_tokens
 from ..parsing.payload import extract_message, get_field, summarize
 from ..prompt import format_prompt
 from ..protocols.chat_ui import hint_if, open_conversation, page_url, shows_modern_server
+from ..tokens import yield_joined
 from ..transport.client import ServerClient
 
 url = "https://gpt-gm.h2o.ai"
@@ -39,7 +39,7 @@ _PARAMETERS = {
 
 def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> Iterator[str]:
     tokens = _stream_tokens(model, messages, kwargs)
-    yield from tokens if stream else [join_tokens(tokens)]
+    return (yield from tokens if stream else yield_joined(tokens))
 
 
 def _stream_tokens(model: str, messages: list, kwargs: dict[str, Any]) -> Iterator[str]:

@@ -11,11 +11,12 @@ from typing import Any, Iterator
 
 from ..errors import GenerationError, Hint, RateLimitError, RequestFailedError
 from ..params import format_params
-from ..parsing.event_stream import error_from_payload, join_tokens
+from ..parsing.event_stream import error_from_payload
 from ..parsing.payload import get_field
 from ..prompt import as_one_message, split_system
 from ..protocols import chat_ui
 from ..protocols.default_model import get_default_model
+from ..tokens import yield_joined
 from ..transport.client import ServerClient
 
 url = "https://huggingface.co/chat"
@@ -30,7 +31,7 @@ _NEEDS_AUTH_EVERYWHERE = False  # only at the public server; read by `options`
 
 def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> Iterator[str]:
     tokens = _stream_tokens(model, messages, kwargs)
-    yield from tokens if stream else [join_tokens(tokens)]
+    return (yield from tokens if stream else yield_joined(tokens))
 
 
 def _stream_tokens(model: str, messages: list, kwargs: dict[str, Any]) -> Iterator[str]:

@@ -1,5 +1,4 @@
 """Open-Assistant's chat of 2023 (closed in October 2023): the website's /api/chat in front of its inference server.
-
 Its oddity: reading events consumes them, and a finished message has none left; what they lack is in the message itself.
 """
 
@@ -10,9 +9,10 @@ from typing import Any, Iterator
 from ..concurrency.worker import sleep
 from ..errors import GenerationError, RequestFailedError, ResponseFormatError, StreamInterruptedError
 from ..params import format_params
-from ..parsing.event_stream import error_from_payload, join_tokens
+from ..parsing.event_stream import error_from_payload
 from ..parsing.payload import get_field, get_or_empty, remaining_text, truncate
 from ..prompt import as_one_message
+from ..tokens import yield_joined
 from ..transport.client import ServerClient
 
 url = "https://open-assistant.io/chat"
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> Iterator[str]:
     tokens = _stream_tokens(model, messages, kwargs)
-    yield from tokens if stream else [join_tokens(tokens)]
+    return (yield from tokens if stream else yield_joined(tokens))
 
 
 def _stream_tokens(model: str, messages: list, kwargs: dict[str, Any]) -> Iterator[str]:

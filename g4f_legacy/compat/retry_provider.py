@@ -1,13 +1,14 @@
 """`RetryProvider` of 2023: several providers that are tried in turn."""
 
 import random
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from .. import registry
 from ..availability import is_unavailable
 from ..concurrency.async_stream import AsyncStream
 from ..errors import RetryNoProviderError, RetryProviderError
+from ..tokens import Tokens, TokenStream
 from .base_provider import BaseProvider
 
 
@@ -29,9 +30,7 @@ class RetryProvider(BaseProvider):
         self.providers = [registry.get(provider) if isinstance(provider, str) else provider for provider in providers]
         self.shuffle = shuffle
 
-    def create_completion(
-        self, model: str, messages: list[Any], stream: bool = False, **kwargs: Any
-    ) -> Generator[str, None, None]:
+    def create_completion(self, model: str, messages: list[Any], stream: bool = False, **kwargs: Any) -> Tokens:
         """Yield the tokens of the first provider that yields one. An error after its first token is raised.
 
         Raises:
@@ -57,13 +56,11 @@ class RetryProvider(BaseProvider):
         return AsyncStream(self.create_completion(model, messages, **kwargs)).text()
 
     @staticmethod
-    def _try_each(
-        candidates: list[Any], model: str, messages: list[Any], stream: bool, kwargs: Any
-    ) -> Generator[str, None, None]:
+    def _try_each(candidates: list[Any], model: str, messages: list[Any], stream: bool, kwargs: Any) -> Tokens:
         failures: list[Exception] = []
         for provider in candidates:
             try:
-                tokens = iter(provider.create_completion(model, messages, stream, **kwargs))
+                tokens = TokenStream(provider.create_completion(model, messages, stream, **kwargs))
                 first = next(tokens, None)
             except Exception as error:
                 failures.append(error)
@@ -71,5 +68,5 @@ class RetryProvider(BaseProvider):
             if first is not None:
                 yield first
                 yield from tokens
-            return
+            return tokens.finish
         raise RetryProviderError(candidates, failures)

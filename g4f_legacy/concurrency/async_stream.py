@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from ..parsing.event_stream import join_tokens
+from ..tokens import TokenStream, join_tokens
 from .worker import STREAM_END, StreamWorker
 
 
@@ -16,7 +16,17 @@ class AsyncStream:
     """
 
     def __init__(self, tokens: Generator[str, Any, Any]) -> None:
-        self._tokens = tokens
+        self._tokens = TokenStream(tokens)
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the completion ended, such as ``"stop"`` or ``"length"``; None before its end. See `tokens.Finish`."""
+        return self._tokens.finish_reason
+
+    @property
+    def usage(self) -> dict[str, Any] | None:
+        """The numbers of tokens, as the server sent them; None before the end of the completion."""
+        return self._tokens.usage
 
     def __await__(self) -> Generator[Any, None, str]:
         return self.text().__await__()

@@ -212,15 +212,3 @@ def error_from_payload(payload: dict[str, Any], kind: type[ProviderError] = Gene
     """Return an error with the server's message, from a payload that reports a failure."""
     detail = extract_message(payload)
     return kind(detail or f"an error without a message: {truncate(payload)}", detail=detail)
-
-
-def join_tokens(tokens: Iterable[str]) -> str:
-    """Return the complete text. A `ProviderError` on the way keeps the text received so far as its `partial`."""
-    received: list[str] = []
-    try:
-        for token in tokens:
-            received.append(token)
-    except ProviderError as error:
-        error.partial = "".join(received) + error.partial
-        raise
-    return "".join(received)

@@ -21,6 +21,7 @@ from ..errors import ProviderError, ResponseFormatError
 from ..options import read_options
 from ..parsing.event_stream import EventStream
 from ..parsing.payload import parse_json, truncate
+from ..tokens import Finish, describe_ending
 from .body import ByteStream, get_socket, read_body, read_prefix
 from .cleanup import cleanup_on_exit
 from .requester import Requester
@@ -209,6 +210,26 @@ class ServerClient:
 
         with cleanup_on_exit(stop_if_early=stop, delete=lambda: self._send_quietly("DELETE", path, params)):
             yield
+
+    def finish(
+        self,
+        reason: str | None = None,
+        usage: dict[str, Any] | None = None,
+        *,
+        text: str | None = None,
+        has_text: bool = True,
+        has_reasoning: bool = False,
+    ) -> Finish:
+        """Return how the completion ended, and log a warning if it ended with less than was asked for.
+
+        Args:
+            reason, usage, text: as in `Finish`.
+            has_text, has_reasoning: as in `describe_ending`.
+        """
+        warning = describe_ending(reason, has_text=has_text, has_reasoning=has_reasoning)
+        if warning:
+            log.warning("%s: %s", self.name, self.redact(warning))
+        return Finish(reason, usage, text)
 
     def redact(self, value: Any) -> str:
         """Return what the server sent as one readable line without secrets, for the log."""

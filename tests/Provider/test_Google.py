@@ -300,12 +300,12 @@ class TestCredentials:
 
 
 def test_a_completion_without_text_is_logged(play: Any, caplog: pytest.LogCaptureFixture) -> None:
-    thought = event({"text": "hm", "thought": True}, reason="MAX_TOKENS")
+    thought = event({"text": "hm", "thought": True}, reason="MAX_TOKENS", usageMetadata={"thoughtsTokenCount": 9})
     with caplog.at_level(logging.DEBUG, "g4f_legacy"):
         assert ask_google(play([exchange("POST", PATH, 200, (thought,))]).url) == ([], None)
     assert caplog.messages[1:] == [
         "Google: reasoning: hm",
-        "Google: the completion has no text (finishReason: MAX_TOKENS)",
+        "Google: the completion has no text: its reasoning used up max_tokens; give more, or ask for less reasoning",
     ]
 
 

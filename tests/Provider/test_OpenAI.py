@@ -120,12 +120,12 @@ class TestWithoutStream:
 
 def test_a_completion_without_text_is_logged(play: Any, caplog: pytest.LogCaptureFixture) -> None:
     reasoning = chunk(choices=[{"delta": {"reasoning": "hm"}}])
-    replay = play([exchange("POST", PATH, 200, (reasoning, chunk(reason="\x1blength"), DONE))])
+    replay = play([exchange("POST", PATH, 200, (reasoning, chunk(reason="length"), DONE))])
     with caplog.at_level(logging.DEBUG, "g4f_legacy"):
         assert ask_openai(replay.url + "/v1") == ([], None)
     assert [message for message in caplog.messages if "OpenAI: " in message][1:] == [
         "OpenAI: reasoning: hm",
-        "OpenAI: the completion has no text (finish_reason: length)",
+        "OpenAI: the completion has no text: its reasoning used up max_tokens; give more, or ask for less reasoning",
     ]
 
 

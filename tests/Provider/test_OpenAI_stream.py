@@ -14,7 +14,9 @@ from g4f_legacy.errors import GenerationError, ProviderError, ResponseFormatErro
 from g4f_legacy.Provider import OpenAI
 
 NO_MARKER = "the stream ended without an end-of-stream marker"
+NULL_REASON = "the stream ended although its finish_reason was still null"
 NO_EVENTS = "the server sent no events; it may have failed, or the prompt may be too long"
+TOKENS_WITHOUT_REASON = [chunk(choices=[{"index": 0, "delta": {"content": token}}]) for token in TOKENS]
 OUT_OF_MEMORY = {"message": "out of memory", "type": "server_error", "code": 500}
 
 # What a server sends after its 200: the chunks, the tokens that they contain, the error's class and message.
@@ -118,7 +120,25 @@ STREAMS: dict[str, tuple[list[str], list[str], Any, str]] = {
         None,
         "",
     ),
-    "llama.cpp: [DONE] without its line end": ([*TOKEN_CHUNKS, "data: [DONE]"], TOKENS, None, ""),
+    "llama.cpp: [DONE] without its line end": (
+        [*TOKEN_CHUNKS, chunk(reason="stop"), "data: [DONE]"],
+        TOKENS,
+        None,
+        "",
+    ),
+    "llama-cpp-python: another request interrupts": (
+        [*TOKEN_CHUNKS, DONE],
+        TOKENS,
+        StreamInterruptedError,
+        NULL_REASON,
+    ),
+    "llama-cpp-python: another request interrupts before any text": (
+        [chunk(choices=[{"index": 0, "delta": {"role": "assistant"}, "finish_reason": None}]), DONE],
+        [],
+        StreamInterruptedError,
+        NULL_REASON,
+    ),
+    "transformers: no reason until the end": ([*TOKENS_WITHOUT_REASON, *END], TOKENS, None, ""),
     "llama.cpp: no event at all": ([], [], StreamInterruptedError, NO_EVENTS),
     "Ollama: the stream just ends": (TOKEN_CHUNKS, TOKENS, StreamInterruptedError, NO_MARKER),
     "TGI: an error, then [DONE]": (
@@ -168,7 +188,14 @@ STREAMS: dict[str, tuple[list[str], list[str], Any, str]] = {
     ),
     "any: CRLF": ([event.replace("\n", "\r\n") for event in COMPLETE_STREAM], TOKENS, None, ""),
     "any: the reason and text in one chunk": ([TOKEN_CHUNKS[0], chunk("b", "stop")], TOKENS, None, ""),
-    "any: no reason but [DONE]": ([*TOKEN_CHUNKS, DONE], TOKENS, None, ""),
+    "any: no reason but [DONE]": ([*TOKENS_WITHOUT_REASON, DONE], TOKENS, None, ""),
+    "any: an empty reason, and [DONE]": ([chunk("a", ""), chunk("b", ""), DONE], TOKENS, None, ""),
+    "any: usage after a null reason": (
+        [*TOKEN_CHUNKS, chunk(choices=[], usage={"total_tokens": 3}), DONE],
+        TOKENS,
+        StreamInterruptedError,
+        NULL_REASON,
+    ),
     "any: an empty reason": ([chunk("a", ""), chunk("b", "")], TOKENS, StreamInterruptedError, NO_MARKER),
     "any: a reason, then more text": ([chunk("a", "stop"), chunk("b", "stop"), DONE], TOKENS, None, ""),
     "any: choices are missing": ([*TOKEN_CHUNKS, data({"id": "1"}), *END], TOKENS, None, ""),
@@ -233,7 +260,7 @@ def test_stream_byte_by_byte(name: str, play: Any) -> None:
 
 
 @pytest.mark.parametrize("ended", ["aborted", "complete"])
-@pytest.mark.parametrize("end", [[chunk(reason="stop")], [DONE]], ids=["finish_reason", "[DONE]"])
+@pytest.mark.parametrize("end", [[chunk(reason="stop")], [*END]], ids=["finish_reason", "[DONE]"])
 def test_a_connection_lost_after_the_marker(end: list[str], ended: str, play: Any) -> None:
     replay = play([exchange("POST", PATH, 200, (*TOKEN_CHUNKS, *end), ended, transfer_encoding="chunked")])
     assert ask_openai(replay.url + "/v1") == (TOKENS, None)

@@ -10,7 +10,6 @@ from g4f_legacy.parsing.event_stream import (
     EventStream,
     SinglePayload,
     iter_json_events,
-    join_tokens,
     raise_reported_error,
 )
 
@@ -283,19 +282,3 @@ class TestSinglePayload:
     def test_an_error(self) -> None:
         with pytest.raises(GenerationError, match="^full"):
             list(SinglePayload({"error": "full"}).json_events())
-
-
-def test_join_keeps_the_tokens_before_an_error() -> None:
-    def tokens(error: Exception) -> Iterator[str]:
-        yield "a"
-        yield "b"
-        raise error
-
-    assert join_tokens(["a", "b"]) == "ab"
-    inner = GenerationError("x")
-    inner.partial = "c"
-    with pytest.raises(GenerationError) as raised:
-        join_tokens(tokens(inner))
-    assert raised.value.partial == "abc"
-    with pytest.raises(ZeroDivisionError):
-        join_tokens(tokens(ZeroDivisionError()))
