@@ -77,6 +77,7 @@ class Hint(Enum):
     Python and on the command line; the other fields are facts of the error.
     """
 
+    BLANK_PROMPT = "The prompt is blank, which this server refuses: give it some text."
     CHECK_CREDENTIALS = "Check {auth}, {cookies} or {auth_variables}."
     CHECK_MODEL = "Does the server list the model {model!r}?"
     CHECK_PROTOCOL = "Does this server speak the provider's protocol?"
@@ -92,11 +93,15 @@ Send them to a server of your own, such as an OpenAI-compatible one, by any of t
   g4f_legacy.redirect("OpenAI", base_url="http://127.0.0.1:11434/v1")
 To try it without a server, use Echo instead of OpenAI: it repeats the prompt."""
     SERVER_GONE = "The public server is gone. Point the provider at your own with {base_url} or {url_variable}."
+    SET_ORIGIN = (
+        "The server takes its terms only at the address that its environment variable ORIGIN holds: start it with the "
+        "one that {base_url} names. (localhost and 127.0.0.1 differ.)"
+    )
     SET_SERVER = "Give it a server with {base_url} or {url_variable}."
     TRUNCATED = "The completion is truncated."
     TRY_LATER = "Try again later."
-    USE_H2O = "This server speaks chat-ui's protocol of 2023: use the provider H2o."
-    USE_HUGGINGCHAT = "This server speaks chat-ui's protocol of 2024 and later: use the provider HuggingChat."
+    USE_H2O = "This server speaks the protocol of chat-ui v0.3 to v0.6: use the provider H2o."
+    USE_HUGGINGCHAT = "This server speaks the protocol of chat-ui v0.7 and later: use the provider HuggingChat."
 
 
 _HINT_OPTIONS = ("base_url", "auth", "cookies", "provider")

@@ -159,7 +159,7 @@ class _Handler(BaseHTTPRequestHandler):
         chunks = [self._bytes(chunk) for chunk in response["chunks"]]
         headers = {name.lower(): value for name, value in response["headers"]}
         is_chunked = "transfer-encoding" in headers
-        is_complete = response["ended"] == "complete"
+        is_complete = not response["ended"].startswith("aborted")
         self.send_response_only(response["status"], response["reason"])
         for name, value in response["headers"]:
             if name.lower() not in ("connection", "keep-alive", "content-length"):
@@ -179,6 +179,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(chunk)
         if not is_complete:
             self._reset()
+        elif response["ended"] == "closed by client":
+            self.rfile.read(1)
+            self.close_connection = True
         elif is_chunked:
             self.wfile.write(b"0\r\n\r\n")
 

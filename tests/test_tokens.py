@@ -15,7 +15,7 @@ from test_Google import event
 from g4f_legacy import ChatCompletion
 from g4f_legacy.compat.retry_provider import RetryProvider
 from g4f_legacy.errors import GenerationError
-from g4f_legacy.Provider import Echo, OpenAI
+from g4f_legacy.Provider import Echo, H2o, OpenAI
 from g4f_legacy.tokens import Finish, TokenStream, describe_ending, join_tokens, yield_joined
 
 HELLO = [{"role": "user", "content": "hello"}]
@@ -176,6 +176,13 @@ class TestCreate:
         recorded = load("openai/plain")[0]["response"]["chunks"][0]
         assert f'"finish_reason":"{stream.finish_reason}"' in recorded.replace(": ", ":")
         assert stream.usage and f'"total_tokens":{stream.usage["total_tokens"]}' in recorded.replace(": ", ":")
+
+    @pytest.mark.parametrize("name, reason", [("hello", "stop"), ("length_limit", "length")])
+    @pytest.mark.parametrize("stream", [True, False])
+    def test_h2o_recorded(self, name: str, reason: str, stream: bool, play: Any) -> None:
+        url = play(load(f"h2o/{name}")).url
+        tokens = TokenStream(H2o._create_completion("falcon-40b", HELLO, stream, base_url=url))
+        assert "".join(tokens) and tokens.finish == Finish(reason)
 
     @pytest.mark.parametrize("stream", [True, False])
     def test_echo(self, stream: bool) -> None:

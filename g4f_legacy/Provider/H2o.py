@@ -12,8 +12,8 @@ from ..errors import Hint, RequestFailedError, ResponseFormatError
 from ..params import format_params
 from ..parsing.payload import extract_message, get_field, summarize
 from ..prompt import format_prompt
-from ..protocols.chat_ui import hint_if, open_conversation, page_url, shows_modern_server
-from ..tokens import yield_joined
+from ..protocols.chat_ui import hint_if, open_conversation, page_url, shows_internal_error, shows_modern_server
+from ..tokens import Tokens, yield_joined
 from ..transport.client import ServerClient
 
 url = "https://gpt-gm.h2o.ai"
@@ -27,6 +27,7 @@ supports_stream = True
 needs_auth = False
 working = False
 
+_END_OF_TEXT = "<|endoftext|>"  # not every server marks it as special
 _PARAMETERS = {
     "temperature": 0.4,
     "truncate": 2048,
@@ -42,22 +43,20 @@ def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> It
     return (yield from tokens if stream else yield_joined(tokens))
 
 
-def _stream_tokens(model: str, messages: list, kwargs: dict[str, Any]) -> Iterator[str]:
+def _stream_tokens(model: str, messages: list, kwargs: dict[str, Any]) -> Tokens:
     with ServerClient(__name__, kwargs) as server, hint_if(shows_modern_server, Hint.USE_HUGGINGCHAT):
         server.set_auth()
         model_id = server.model_id(model)
         body = _create_body(format_prompt(messages), server.parameters)
-        if server.has_session_cookie:  # the terms may be accepted already; else this is called when the server refuses
-            accept_terms = partial(_accept_terms, server, model_id)
-        else:
-            accept_terms = None
-            _accept_terms(server, model_id)
         with open_conversation(
-            server, {"model": model_id}, accept_terms=accept_terms
+            server,
+            {"model": model_id},
+            accept_terms=partial(_accept_terms, server, model_id),
+            terms_first=not server.has_session_cookie,  # with a cookie, they may be accepted already
         ) as conversation:  # deleted on exit
             if "conversation" in conversation.payload:  # as chat-ui sends it today: a tree of messages
                 raise ResponseFormatError("the conversation is a tree of messages", hint=Hint.USE_HUGGINGCHAT)
-            yield from _read_tokens(server, conversation.path, body)
+            return (yield from _read_tokens(server, conversation.path, body))
 
 
 def _create_body(prompt: str, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -72,17 +71,28 @@ def _create_body(prompt: str, parameters: dict[str, Any]) -> dict[str, Any]:
     return {"inputs": prompt, "parameters": {**_PARAMETERS, **parameters}, "stream": True, "options": options}
 
 
-def _read_tokens(server: ServerClient, path: str, body: dict[str, Any]) -> Iterator[str]:
+def _read_tokens(server: ServerClient, path: str, body: dict[str, Any]) -> Tokens:
+    has_text = is_special = False
+    generated_text = None
     with server.stream(path, json=body) as stream:
         for event in stream.json_events():
             text = get_field(event, str, "token", "text")
-            is_special = bool(event["token"].get("special"))
-            is_last = event.get("generated_text") is not None
-            stream.set_complete(is_special or is_last)  # if the stream ends here; after a special token it may go on
-            if not is_special:
+            is_special = bool(event["token"].get("special")) or text == _END_OF_TEXT
+            generated_text = event.get("generated_text")
+            stream.set_complete(is_special or generated_text is not None)  # a special token need not be the last
+            if text and not is_special:
+                has_text = True
                 yield text
-            if is_last:
-                return
+            if generated_text is not None or text == _END_OF_TEXT:
+                break
+    is_stopped = is_special or _ends_with_stop_sequence(generated_text, body["parameters"])
+    return server.finish("stop" if is_stopped else "length", has_text=has_text)
+
+
+def _ends_with_stop_sequence(text: Any, parameters: dict[str, Any]) -> bool:
+    given = parameters.get("stop") or []
+    sequences = given if isinstance(given, list) else [given]
+    return any(str(text).endswith(sequence) for sequence in sequences if sequence and isinstance(sequence, str))
 
 
 def _accept_terms(server: ServerClient, model_id: str) -> None:
@@ -95,7 +105,8 @@ def _accept_terms(server: ServerClient, model_id: str) -> None:
         "searchEnabled": "true",
     }
     # Success is a redirect, and following it would fetch the page once more. A failure can be a 200 with these fields.
-    result = server.post("/settings", data=form, headers={"Referer": page_url(server)}, follow_redirects=False)
+    with hint_if(shows_internal_error, Hint.USE_HUGGINGCHAT):  # v0.7 takes JSON only (recorded: v0_7_settings_form)
+        result = server.post("/settings", data=form, headers={"Referer": page_url(server)}, follow_redirects=False)
     if result.get("type") in ("error", "failure"):
         status = result.get("status")
         raise RequestFailedError(

@@ -1,8 +1,8 @@
 """HuggingChat, and the chat-ui that people run today: v0.7 and later. H2o speaks to the versions before.
 
 Several messages are sent as one prompt, as H2o's are, because the server writes the answers of a conversation itself.
-Its oddities: tokens are padded with NUL, the complete text is repeated at the end, and `keepAlive` lines are sent while
-the model generates nothing.
+Its oddities: tokens are padded with NUL and may differ from the final text at the end, `keepAlive` lines are sent while
+the model generates nothing, and a prompt is JSON before v0.9.2, multipart since.
 """
 
 import json
@@ -15,8 +15,9 @@ from ..parsing.event_stream import error_from_payload
 from ..parsing.payload import get_field
 from ..prompt import as_one_message, split_system
 from ..protocols import chat_ui
+from ..protocols.chat_ui_text import ReceivedText
 from ..protocols.default_model import get_default_model
-from ..tokens import yield_joined
+from ..tokens import Tokens, yield_joined
 from ..transport.client import ServerClient
 
 url = "https://huggingface.co/chat"
@@ -34,15 +35,19 @@ def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> It
     return (yield from tokens if stream else yield_joined(tokens))
 
 
-def _stream_tokens(model: str, messages: list, kwargs: dict[str, Any]) -> Iterator[str]:
+def _stream_tokens(model: str, messages: list, kwargs: dict[str, Any]) -> Tokens:
     with _open_client(kwargs) as server, chat_ui.hint_if(chat_ui.shows_legacy_server, Hint.USE_H2O):
         system, others = split_system(messages)
         prompt = {"is_retry": False, **server.parameters, "inputs": as_one_message(others)}
-        body = {"model": model or get_default_model(server, _list_ids)}
+        body = {
+            "model": model or get_default_model(server, chat_ui.list_model_ids, has_no_list=chat_ui.has_no_model_list)
+        }
         if system:
             body["preprompt"] = system
         with chat_ui.open_conversation(server, body, accept_terms=partial(_accept_terms, server)) as conversation:
-            yield from _send_prompt(server, conversation.path, prompt, chat_ui.find_parent(server, conversation))
+            parent = chat_ui.find_parent(server, conversation)
+            with chat_ui.hint_at_prompt(prompt["inputs"], parent):
+                return (yield from _send_prompt(server, conversation.path, prompt, parent))
 
 
 def _open_client(kwargs: dict[str, Any]) -> ServerClient:
@@ -58,57 +63,51 @@ def _accept_terms(server: ServerClient) -> None:
         server.post("/settings", json={"ethicsModalAccepted": True})
 
 
-def _send_prompt(server: ServerClient, path: str, prompt: dict[str, Any], parent: chat_ui.Parent) -> Iterator[str]:
-    if not parent.message_id:  # v0.7
-        with chat_ui.hint_if(chat_ui.shows_internal_error, Hint.USE_H2O):
-            yield from _read_tokens(server, path, json=prompt)
-        return
+def _send_prompt(server: ServerClient, path: str, prompt: dict[str, Any], parent: chat_ui.Parent) -> Tokens:
+    if not parent.message_id:  # v0.7, whose responses never end
+        text = ReceivedText(prompt["inputs"], marks_length_limit=True)
+        return (yield from _read_tokens(server, path, text, body_ends=False, json=prompt))
     prompt = {**prompt, "id": parent.message_id}
     try:
-        yield from _read_tokens(server, path, files={"data": (None, json.dumps(prompt))})  # since v0.9.2
-        return
+        return (yield from _read_tokens(server, path, ReceivedText(), files={"data": (None, json.dumps(prompt))}))
     except RequestFailedError as error:
         if error.status != 500 or not parent.may_take_json:
             raise
         multipart_failure = error.args[0]
     try:
-        yield from _read_tokens(server, path, json=prompt)
+        return (yield from _read_tokens(server, path, ReceivedText(marks_length_limit=True), json=prompt))
     except RequestFailedError as error:
         if error.status == 500:
             error.add_context(f"and as multipart: {multipart_failure}")
         raise
 
 
-def _read_tokens(server: ServerClient, path: str, **prompt: Any) -> Iterator[str]:
-    tokens: list[str] = []
-    tokens_before_tool = 0
-    with server.stream(path, progress_timeout=server.read_timeout, **prompt) as stream:
+def _read_tokens(
+    server: ServerClient, path: str, received: ReceivedText, body_ends: bool = True, **prompt: Any
+) -> Tokens:
+    with server.stream(path, progress_timeout=server.read_timeout, body_ends=body_ends, **prompt) as stream:
         for line in chat_ui.iter_lines(stream):
             text = ""
             match line.get("type"):
                 case "stream":
-                    text = get_field(line, str, "token").rstrip("\0")
+                    text = received.add_token(get_field(line, str, "token"))
                 case "finalAnswer":
                     stream.mark_complete()
-                    text = chat_ui.missing_text(get_field(line, str, "text"), tokens, tokens_before_tool)
+                    text = received.add_final_text(get_field(line, str, "text"), line.get("interrupted"))
                 case "tool":
-                    tokens_before_tool = len(tokens)
+                    received.mark_tool()
                 case "status" if line.get("status") == "error":
                     raise error_from_payload(line, RateLimitError if line.get("statusCode") == 429 else GenerationError)
             if text:
-                tokens.append(text)
                 yield text
-            if stream.is_complete and tokens:
-                return
-
-
-def _list_ids(server: ServerClient) -> list[str]:
-    return [get_field(listed, str, "id") for listed in server.get("/api/models", list)]
+            if stream.is_complete and (received.has_text or not body_ends):
+                break
+    return server.finish(received.reason, text=received.final_text, has_text=received.has_text)
 
 
 def _list_models(**kwargs) -> list[str]:
     with _open_client(kwargs) as server:
-        return _list_ids(server)
+        return chat_ui.list_model_ids(server)
 
 
 params = format_params(__name__, _create_completion)

@@ -10,17 +10,14 @@ from typing import Any, NamedTuple
 
 import requests
 
-from ..errors import (
-    Hint,
-    ProviderError,
-    RequestFailedError,
-    ResponseFormatError,
-    StreamInterruptedError,
-)
+from ..errors import Hint, ProviderError, RequestFailedError, ResponseFormatError
 from ..parsing.event_stream import EventStream, raise_reported_error
-from ..parsing.payload import get_field, get_objects, get_or_empty, parse_json, remaining_text
+from ..parsing.payload import get_field, get_objects, get_or_empty, parse_json
 from ..transport.client import ServerClient, quote_segment
 from ..transport.failures import RETRIED_STATUSES
+
+# Node's words for a connection that failed or was lost, and those of the openai package for JavaScript.
+_MODEL_SERVER_FAILURES = ("fetch failed", "terminated", "Connection error")
 
 
 class Conversation(NamedTuple):
@@ -32,38 +29,72 @@ class Conversation(NamedTuple):
 
 @contextmanager
 def open_conversation(
-    server: ServerClient, body: dict[str, Any], *, accept_terms: Callable[[], Any] | None
+    server: ServerClient, body: dict[str, Any], *, accept_terms: Callable[[], Any], terms_first: bool = False
 ) -> Iterator[Conversation]:
     """Create a conversation, and delete it at the end of the block, also after an error. An early end stops the
     generation first.
 
     Args:
         body: ``model`` and, since v0.7, ``preprompt``.
-        accept_terms: accepts the server's terms. It is called when the server requires that, with status 405; None
-            makes that an error.
+        accept_terms: accepts the server's terms.
+        terms_first: whether to accept them before anything else, instead of when the server requires it (status 405).
 
     Raises:
         RequestFailedError: the server refuses.
         ResponseFormatError: the server describes no conversation.
     """
-    try:
-        payload = _create_conversation(server, body)
-    except RequestFailedError as error:
-        if error.status != 405 or accept_terms is None:
-            raise
-        accept_terms()
-        payload = _create_conversation(server, body)
+    payload = _create_conversation(server, body, accept_terms, terms_first)
     path = f"/conversation/{quote_segment(get_field(payload, str, 'conversationId'))}"
-    with server.deleted_on_exit(path, stop_path=f"{path}/stop-generating"):
+    with server.deleted_on_exit(path, stop_path=f"{path}/stop-generating"), _explain_model_server():
         yield Conversation(path, payload)
 
 
-def _create_conversation(server: ServerClient, body: dict[str, Any]) -> dict[str, Any]:
+def _create_conversation(
+    server: ServerClient, body: dict[str, Any], accept_terms: Callable[[], Any], terms_first: bool
+) -> dict[str, Any]:
+    hint = _accept(accept_terms) if terms_first else None
+    try:
+        return _post_conversation(server, body, hint)
+    except RequestFailedError as error:
+        if error.status != 405 or terms_first:
+            raise
+    return _post_conversation(server, body, _accept(accept_terms))
+
+
+def _accept(accept_terms: Callable[[], Any]) -> Hint | None:
+    """Accept the terms, or return the hint for the case that the server requires it, but cannot let us.
+
+    v0.4 refuses the form with 403 where its ORIGIN is not set, or is not the address that it is reached at. Without
+    terms it works all the same.
+    """
+    try:
+        accept_terms()
+    except RequestFailedError as error:
+        if "Invalid referer" not in error.detail:
+            raise
+        return Hint.SET_ORIGIN
+    return None
+
+
+def _post_conversation(server: ServerClient, body: dict[str, Any], hint_for_terms: Hint | None) -> dict[str, Any]:
     try:
         return server.post("/conversation", json=body)
     except RequestFailedError as error:
         if error.status in (400, 500):
             error.hint, error.model = Hint.CHECK_MODEL, body["model"]
+        if error.status == 405:
+            error.hint = hint_for_terms
+        raise
+
+
+@contextmanager
+def _explain_model_server() -> Iterator[None]:
+    """Say which connection failed, where the server only repeats what its runtime or library calls it."""
+    try:
+        yield
+    except ProviderError as error:
+        if error.detail.rstrip(".") in _MODEL_SERVER_FAILURES:
+            error.args = (f"the server could not reach its model server: {error.detail}",)
         raise
 
 
@@ -72,7 +103,7 @@ class Parent(NamedTuple):
 
     Attributes:
         message_id: empty for v0.7, which has no such message.
-        may_take_json: whether the server may be older than v0.9.2, which prompts are sent to as JSON, not multipart.
+        may_take_json: whether the server may be older than v0.9.2, which takes prompts as JSON, not multipart.
     """
 
     message_id: str
@@ -87,7 +118,7 @@ def find_parent(server: ServerClient, conversation: Conversation) -> Parent:
     """
     for find, may_take_json in (
         (_parent_in_conversation, False),
-        (_parent_in_api, False),
+        (_parent_in_api, True),
         (_parent_in_api_v2, False),
         (_parent_in_page_data, True),
     ):
@@ -96,7 +127,8 @@ def find_parent(server: ServerClient, conversation: Conversation) -> Parent:
         except ResponseFormatError:
             continue
         except RequestFailedError as error:
-            if error.status in (None, 401, 403, *RETRIED_STATUSES):
+            is_disabled = "API is disabled" in error.body  # v0.9.1 with EXPOSE_API=false; its pages are open
+            if error.status in (None, 401, 403, *RETRIED_STATUSES) and not is_disabled:
                 raise
             continue
         if message_id:
@@ -110,7 +142,7 @@ def _parent_in_conversation(server: ServerClient, conversation: Conversation) ->
 
 
 def _parent_in_api(server: ServerClient, conversation: Conversation) -> str:
-    """Ask the API of v0.9.5 and later. (v0.8.4 was seen to have it as well.)"""
+    """Ask the API, which v0.8.4 and later have, and so do servers that take prompts as JSON."""
     payload = server.get(f"/api{conversation.path}", dict)
     return get_field(next(iter(get_objects(payload, "messages")), {}), str, "id")
 
@@ -131,6 +163,30 @@ def _parent_in_page_data(server: ServerClient, conversation: Conversation) -> st
             message = data[data[data[0]["messages"]][0]]
             return get_field({"id": data[message["id"]]}, str, "id")
     raise ResponseFormatError("the page has no messages")
+
+
+def list_model_ids(server: ServerClient) -> list[str]:
+    """Return the model ids that the server lists.
+
+    Raises:
+        RequestFailedError: the server does not answer.
+        RequestFailedError: the server has no list (older versions), or its API is disabled.
+        ResponseFormatError: the response is a page, or another payload.
+    """
+    try:
+        listed = server.get("/api/models", list)
+    except (RequestFailedError, ResponseFormatError) as error:
+        if has_no_model_list(error):
+            error.args = ("the server has no list of its models, only pages that show them: name one of those",)
+            error.hint = None
+        raise
+    return [get_field(entry, str, "id") for entry in listed]
+
+
+def has_no_model_list(error: ProviderError) -> bool:
+    """Return whether an error shows that the server cannot list its models."""
+    is_page = error.body.lstrip().lower().startswith(("<!doctype html", "<html"))
+    return is_page or error.status == 404 or "API is disabled" in error.body
 
 
 def page_url(server: ServerClient) -> str:
@@ -156,33 +212,30 @@ def raise_line_error(line: dict[str, Any]) -> None:
         raise_reported_error(line)
 
 
-def missing_text(final_text: str, tokens: list[str], tokens_before_tool: int) -> str:
-    """Return the part of the final text that the tokens lack.
-
-    Args:
-        final_text: the text that ends the stream. Where tools ran, it may hold only what followed the last one.
-        tokens: those received.
-        tokens_before_tool: how many of them preceded the last tool.
-    """
-    starts = [0]
-    if 0 < tokens_before_tool < len(tokens):
-        starts.append(tokens_before_tool)
-    for start in starts:
-        with suppress(StreamInterruptedError):
-            return remaining_text(final_text, "".join(tokens[start:]))
-    if "".join(tokens).rstrip().endswith(final_text.strip()):
-        return ""
-    return f"\n\n{final_text}"
-
-
 @contextmanager
 def hint_if(is_sign: Callable[[ProviderError], bool], hint: Hint) -> Iterator[None]:
-    """Give errors of the block a hint where they are the sign of a server of another generation."""
+    """Give errors of the block a hint where they are a sign of what it says."""
     try:
         yield
     except (RequestFailedError, ResponseFormatError) as error:
         if is_sign(error):
             error.hint = hint
+        raise
+
+
+@contextmanager
+def hint_at_prompt(prompt: str, parent: Parent) -> Iterator[None]:
+    """Give a server's refusal of the prompt its hint.
+
+    A blank prompt is refused with 500 by v0.7 as by the versions before (seen at both): it is no sign of these.
+    """
+    try:
+        yield
+    except RequestFailedError as error:
+        if error.status in (400, 500) and not prompt.strip():
+            error.hint = Hint.BLANK_PROMPT
+        elif not parent.message_id and shows_internal_error(error):
+            error.hint = Hint.USE_H2O
         raise
 
 

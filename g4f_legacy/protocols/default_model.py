@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from threading import Lock
 
-from ..errors import RequestFailedError, ResponseFormatError
+from ..errors import ProviderError, RequestFailedError, ResponseFormatError
 from ..transport.client import ServerClient
 
 log = logging.getLogger(__name__)
@@ -17,11 +17,16 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_locks.clear)  # a thread of the parent may hold one
 
 
-def get_default_model(server: ServerClient, list_models: Callable[[ServerClient], list[str]]) -> str:
-    """Return the first model that a server lists, or the provider's own first where the server has no list (404).
+def get_default_model(
+    server: ServerClient,
+    list_models: Callable[[ServerClient], list[str]],
+    has_no_list: Callable[[ProviderError], bool] = lambda error: error.status == 404,
+) -> str:
+    """Return the first model that a server lists, or the provider's own first where the server has no list.
 
     Args:
         list_models: asks the server; it is called until the server has listed its models once.
+        has_no_list: returns whether an error shows that the server has no list.
 
     Raises:
         RequestFailedError: the server does not answer.
@@ -34,8 +39,8 @@ def get_default_model(server: ServerClient, list_models: Callable[[ServerClient]
             return _default_models[base_url]
         try:
             listed = list_models(server)
-        except RequestFailedError as error:
-            if error.status != 404:
+        except (RequestFailedError, ResponseFormatError) as error:
+            if not has_no_list(error):
                 raise
             return server.model_id("")
         if not listed:

@@ -163,7 +163,9 @@ class ServerClient:
         return {} if response.is_redirect else parse_json(response.content or b"{}", dict)
 
     @contextmanager
-    def stream(self, path: str, *, progress_timeout: float | None = None, **request: Any) -> Iterator[EventStream]:
+    def stream(
+        self, path: str, *, progress_timeout: float | None = None, body_ends: bool = True, **request: Any
+    ) -> Iterator[EventStream]:
         """Send a POST request, and stream its response.
 
         When the block ends, the response is closed. If it ends without an error, the few bytes that follow the
@@ -173,6 +175,7 @@ class ServerClient:
             path, request: as in `get`, without `headers`.
             progress_timeout: seconds to wait for the next event while other bytes arrive; by default
                 ``PROGRESS_TIMEOUT_FACTOR`` read timeouts.
+            body_ends: False closes the connection after the block instead, because nothing ends the body.
 
         Raises:
             RequestFailedError: as in `get`.
@@ -191,7 +194,10 @@ class ServerClient:
                 self._requester.redact_error(error)
             chunks.close()
             raise
-        chunks.drain()
+        if body_ends:
+            chunks.drain()
+        else:
+            chunks.close()
 
     @contextmanager
     def deleted_on_exit(

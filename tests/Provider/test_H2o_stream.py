@@ -19,6 +19,7 @@ from g4f_legacy.errors import (
     StreamInterruptedError,
 )
 from g4f_legacy.Provider import H2o
+from g4f_legacy.tokens import TokenStream
 
 NO_EVENTS = "the server sent no events; it may have failed, or the prompt may be too long"
 STOPPED_STEPS = [*H2O_STEPS[:4], "POST /conversation/…/stop-generating", H2O_STEPS[4]]
@@ -64,6 +65,45 @@ class TestEndOfStream:
 
     def test_complete_and_empty(self, play: Any) -> None:
         assert self.ask(play, self.event("</s>", special=True, generated="")) == ([], None)
+
+    @pytest.mark.parametrize("rest", ["", "b"])
+    def test_an_end_of_text_that_is_not_marked_as_special(self, rest: str, play: Any) -> None:
+        chunks = [self.event("a"), self.event("<|endoftext|>"), *([self.event(rest)] if rest else [])]
+        assert self.ask(play, *chunks) == (["a"], None)
+        assert self.ask(play, *chunks, ended="aborted") == (["a"], None)
+
+    @pytest.mark.parametrize("text", ["<|endoftext|> ", "<|endoftext|", "</s>"])
+    def test_other_texts_are_ordinary(self, text: str, play: Any) -> None:
+        assert self.ask(play, self.event(text), self.event("a", generated="x")) == ([text, "a"], None)
+
+    def test_events_without_blank_lines(self, play: Any) -> None:
+        is_received = threading.Event()
+        events = [self.event("a"), self.event("b"), self.event("</s>", special=True, generated="ab")]
+        lines = [event.replace("\n\n", "\n") for event in events]
+        exchanges = load("h2o/hello")
+        exchanges[3]["response"].update(chunks=[*lines[:2], lambda: is_received.wait(9), lines[2]], ended="complete")
+        tokens = H2o._create_completion("falcon-40b", HELLO, True, base_url=play(exchanges).url)
+        assert next(tokens) == "a"
+        is_received.set()
+        assert list(tokens) == ["b"]
+
+    @pytest.mark.parametrize(
+        "last, stop, reason",
+        [
+            ({"special": True}, None, "stop"),
+            ({}, None, "length"),
+            ({}, ["x", "User"], "stop"),
+            ({}, "User", "stop"),
+            ({}, ["user", ""], "length"),
+        ],
+    )
+    def test_reason(self, last: Any, stop: Any, reason: str, play: Any) -> None:
+        exchanges = load("h2o/hello")
+        exchanges[3]["response"]["chunks"] = [self.event("User", generated="a User", **last)]
+        options = {} if stop is None else {"stop": stop}
+        stream = TokenStream(H2o._create_completion("falcon-40b", HELLO, True, base_url=play(exchanges).url, **options))
+        list(stream)
+        assert stream.finish_reason == reason
 
     def test_no_marker(self, play: Any) -> None:
         tokens, error = self.ask(play, self.event("a"))
@@ -180,6 +220,7 @@ class TestEarlyExit:
         script = """
 import sys
 from g4f_legacy.Provider import H2o
+from g4f_legacy.tokens import TokenStream
 def ask():
     tokens = H2o._create_completion("", [{"role": "user", "content": "hello"}], True, base_url=sys.argv[1])
     next(tokens)

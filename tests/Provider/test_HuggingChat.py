@@ -19,6 +19,7 @@ from g4f_legacy.errors import (
 from g4f_legacy.Provider import HuggingChat
 
 AN_ERROR_OCCURRED = "500 Internal Server Error: An error occurred"
+REFUSED_PROMPTS = ("unknown_parent", "no_parent")
 FOREIGN_ID = "649b1f1f1f1f1f1f1f1f1f1f"  # a conversation of another session
 
 # Recording: the tokens, the error's class and message.
@@ -27,7 +28,7 @@ OUTCOMES: dict[str, tuple[list[str], Any, str]] = {
     "keep_alive": (TOKENS, type(None), ""),
     "two_turns": (TOKENS, type(None), ""),
     # The server asked its model server twice.
-    "cut": (FIRST_TOKENS * 2, GenerationError, "terminated"),
+    "cut": (FIRST_TOKENS * 2, GenerationError, "the server could not reach its model server: terminated"),
     "error_event": (FIRST_TOKENS * 2, GenerationError, "CUDA out of memory"),
     "refused": ([], RateLimitError, "429 You exceeded your current quota"),
     "nothing_generated": ([], GenerationError, "No output was generated. Something went wrong."),
@@ -56,8 +57,10 @@ def load_adapted(name: str) -> list[dict[str, Any]]:
     return exchanges
 
 
-@pytest.mark.parametrize("requests_parent", [False, True])
-@pytest.mark.parametrize("name", OUTCOMES)
+@pytest.mark.parametrize(
+    "name, requests_parent",
+    [*((name, False) for name in OUTCOMES), *((name, True) for name in OUTCOMES if name not in REFUSED_PROMPTS)],
+)
 def test_recording(name: str, requests_parent: bool, play: Any) -> None:
     exchanges = load_adapted(name)
     if requests_parent and len(exchanges) > 1:  # as the recorded client did
@@ -75,6 +78,18 @@ def test_recording(name: str, requests_parent: bool, play: Any) -> None:
     if error:
         assert error.args == (message,) and error.provider == "HuggingChat" and error.response is not None
     assert_sent(replay, expected, name)
+
+
+@pytest.mark.parametrize("name", REFUSED_PROMPTS)
+def test_a_refused_prompt_is_sent_as_json_if_the_version_is_not_known(name: str, play: Any) -> None:
+    exchanges = load_adapted(name)
+    payload = json.loads(exchanges[0]["response"]["chunks"][0])
+    exchanges[0]["response"]["chunks"] = [json.dumps({"conversationId": payload["conversationId"]})]
+    created, parent, prompt, deleted = exchanges
+    replay = play([created, parent, prompt, prompt, deleted])  # the server refuses any JSON with 500, too
+    _, error = ask_hugging_chat(replay.url)
+    assert error is not None and error.args == (f"{AN_ERROR_OCCURRED}; and as multipart: {AN_ERROR_OCCURRED}",)
+    assert read_multipart(replay.sent[2]) == replay.sent[3].json
 
 
 def assert_sent(replay: Replay, expected: list[Sent], name: str) -> None:

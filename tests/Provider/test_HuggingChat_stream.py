@@ -45,7 +45,7 @@ STREAMS: dict[str, tuple[list[str], list[str], Any]] = {
         ["Let me see.", "\n\nIt is 4."],
         None,
     ),
-    "another final text": ([token_line("a"), final_line("b")], ["a", "\n\nb"], None),
+    "another final text": ([token_line("a"), final_line("b")], ["a"], None),
     "a final text with the end of the tokens": (
         [token_line("a"), token_line("b"), final_line("b")],
         ["a", "b"],
@@ -73,7 +73,7 @@ STREAMS: dict[str, tuple[list[str], list[str], Any]] = {
     "an error without a message": ([line(type="status", status="error")], [], GenerationError),
     "too many requests": ([line(type="status", status="error", message="x", statusCode=429)], [], RateLimitError),
     "an error without a type": ([token_line("a"), line(error="no")], ["a"], GenerationError),
-    "the length limit": ([token_line("a"), final_line("a").replace("false", "true")], ["a"], None),
+    "interrupted": ([token_line("a"), final_line("a").replace("false", "true")], ["a"], StreamInterruptedError),
     "complete and empty": ([final_line("")], [], None),
     "no marker": ([token_line("a"), FINISHED], ["a"], StreamInterruptedError),
     "no lines": ([], [], StreamInterruptedError),

@@ -40,11 +40,11 @@ def test_an_openai_compatible_server(form: str) -> None:
 def test_a_chat_ui_of_the_other_generation(play: Any) -> None:
     with serve_in_background(create_app("Echo"), threads=4) as url:
         code, lines = check("HuggingChat", url, model="falcon-40b")
-    assert code == 5 and "speaks chat-ui's protocol of 2023: use the provider H2o" in lines[-2]
+    assert code == 5 and "speaks the protocol of chat-ui v0.3 to v0.6: use the provider H2o" in lines[-2]
     created, _, _, deleted = load("hugging_chat/hello")
     settings = exchange("POST", "/settings", 200, content_length="0")
     code, lines = check("H2o", play([exchange("GET", "/", 200, content_length="0"), settings, created, deleted]).url)
-    assert code == 5 and "speaks chat-ui's protocol of 2024 and later: use the provider HuggingChat" in lines[-2]
+    assert code == 5 and "speaks the protocol of chat-ui v0.7 and later: use the provider HuggingChat" in lines[-2]
 
 
 @pytest.mark.usefixtures("any_wording")

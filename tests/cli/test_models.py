@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 from command_line import run
-from replay import load
+from replay import exchange, load
 
 from g4f_legacy.server import create_app, serve_in_background
 
@@ -46,3 +46,11 @@ def test_a_public_server_that_is_gone_is_not_asked() -> None:
 def test_a_base_url_without_a_provider_is_that_of_an_openai_compatible_server(play: Any) -> None:
     code, out, _ = run("models", "--base-url", play(load("openai/models")).url + "/v1")
     assert code == 0 and out.splitlines()[1].split() == ["OpenAI", "tiny.gguf", "tiny.gguf"]
+
+
+def test_a_chat_ui_that_lists_its_models_on_a_page(play: Any) -> None:
+    page = ("<!DOCTYPE html><html><body>Models</body></html>",)
+    replay = play([exchange("GET", "/api/models", 404, page, content_type="text/html", content_length="?")])
+    code, out, err = run("models", "-p", "HuggingChat", "--base-url", replay.url)
+    assert (code, out) == (5, "") and "<" not in err
+    assert err.startswith("g4f-legacy: HuggingChat: the server has no list of its models, only pages that show them")

@@ -9,7 +9,8 @@ from completions import TOKENS, ask_hugging_chat
 from replay import exchange, load
 
 from g4f_legacy.errors import AuthenticationError, RateLimitError, RequestFailedError
-from g4f_legacy.protocols.chat_ui import Conversation, Parent, find_parent, missing_text
+from g4f_legacy.protocols.chat_ui import Conversation, Parent, find_parent
+from g4f_legacy.protocols.chat_ui_text import missing_text
 from g4f_legacy.Provider import HuggingChat
 from g4f_legacy.transport.client import ServerClient
 
@@ -41,7 +42,7 @@ class TestFindParent:
     def test_since_v0_9_5(self, play: Any) -> None:
         body = json.dumps({"messages": [{"id": "m1"}, {"id": "m2"}]})
         exchanges = [exchange("GET", "/api/conversation/c1", 200, (body,), content_length="?")]
-        assert self.find(play, exchanges) == Parent("m1", False)
+        assert self.find(play, exchanges) == Parent("m1", True)  # v0.8.4 has it as well
 
     def test_since_v0_9_6(self, play: Any) -> None:
         body = json.dumps({"json": {"rootMessageId": "m1"}})

@@ -1,0 +1,138 @@
+"""The text of a completion at chat-ui v0.7 and later: its tokens, and the final text that ends the stream.
+
+The tokens are a preview, and the final text is what the server stores. They differ where a stop sequence of several
+tokens was cut off (seen at v0.9.4), where the server generated again after its model server had failed, or where white
+space was trimmed (both seen at the version of November 2026). Tokens that were yielded cannot be taken back.
+"""
+
+import logging
+from contextlib import suppress
+
+from ..errors import GenerationError, StreamInterruptedError
+from ..parsing.payload import remaining_text
+
+log = logging.getLogger(__name__)
+
+
+class ReceivedText:
+    """The text received so far.
+
+    Args:
+        prompt: what the server repeats as the final text if nothing was generated, as v0.7 does; empty for others.
+        marks_length_limit: whether `interrupted` only says that no end-of-text token was generated. The recordings of
+            v0.9.1 show that; the version of November 2026 was seen to say with it that someone stopped the generation.
+
+    Attributes:
+        has_text (bool): whether there is any text.
+        reason (str or None): why the completion ended, as in `Finish`.
+        final_text (str or None): the complete text by the server's account; None where it is no more than the tokens.
+    """
+
+    def __init__(self, prompt: str = "", *, marks_length_limit: bool = False) -> None:
+        self.has_text = False
+        self.reason: str | None = None
+        self.final_text: str | None = None
+        self._prompt = prompt
+        self._marks_length_limit = marks_length_limit
+        self._tokens: list[str] = []
+        self._tokens_before_tool = 0
+        self._pending = ""  # the first half of a surrogate pair
+
+    def add_token(self, token: str) -> str:
+        r"""Add the token of a line, and return its text, without the NUL characters that pad it.
+
+        v0.8.2 to v0.8.4 cut the text after every five UTF-16 code units, also through a pair: ``"\ud83d"`` and
+        ``"\udc4b"``. The first half is held back until the second is received.
+        """
+        text = token.rstrip("\0")
+        if self._pending or _ends_with_half(text):
+            text = (self._pending + text).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+            self._pending = text[-1:] if _ends_with_half(text) else ""
+            text = text.removesuffix(self._pending)
+        if text:
+            self._tokens.append(text)
+            self.has_text = True
+        return text
+
+    def mark_tool(self) -> None:
+        """Note that a tool ran. The final text may hold only what follows it."""
+        self._tokens_before_tool = len(self._tokens)
+
+    def add_final_text(self, final_text: str, is_interrupted: bool | None) -> str:
+        """Add the text of the line that ends the stream, and return the part of it that has not been yielded.
+
+        Args:
+            is_interrupted: as the server says; None if it does not.
+
+        Raises:
+            GenerationError: nothing was generated, and the final text is the prompt.
+            StreamInterruptedError: the generation was stopped, so that the text is truncated.
+        """
+        received = "".join(self._tokens)
+        if not received and self._prompt and final_text.strip() == self._prompt.strip():
+            raise GenerationError("the model generated no text: the server repeats the prompt")
+        self.has_text = self.has_text or bool(final_text)
+        self.reason = "stop" if is_interrupted is False else None
+        if self._tokens_before_tool:
+            return missing_text(final_text, self._tokens, self._tokens_before_tool)
+        if final_text.strip():
+            self.final_text = final_text
+        missing = self._missing_text(final_text, received)
+        if is_interrupted and received:
+            self._check_interruption(final_text, received, missing)
+        return missing
+
+    def _missing_text(self, final_text: str, received: str) -> str:
+        """Return what the final text adds to the tokens. Log a warning if the tokens are another text."""
+        with suppress(StreamInterruptedError):
+            return remaining_text(final_text, received)
+        if not final_text.strip():
+            log.warning("HuggingChat: there is no final text; the result is that of the tokens")
+        elif _continues(received, final_text):
+            log.info(
+                "HuggingChat: the final text ends %d characters before the tokens", len(received) - len(final_text)
+            )
+        elif received.rstrip().endswith(final_text.strip()):
+            log.warning(
+                "HuggingChat: the server generated the text again; only the end of the tokens is its final text"
+            )
+        else:
+            log.warning("HuggingChat: the final text differs from the tokens: without stream=True it is the result")
+        return ""
+
+    def _check_interruption(self, final_text: str, received: str, missing: str) -> None:
+        if _continues(received, final_text):
+            self.reason = "stop"  # by a sequence of several tokens
+            return
+        if not missing.strip() and not self._marks_length_limit:
+            raise StreamInterruptedError(
+                "the generation was stopped, in another tab or by another client with the same login"
+            )
+        self.reason = "interrupted"
+
+
+def _continues(received: str, final_text: str) -> bool:
+    """Return whether the tokens begin with all of the final text, and go on after it."""
+    received, final_text = received.strip(), final_text.strip()
+    return final_text != "" and received != final_text and received.startswith(final_text)
+
+
+def _ends_with_half(text: str) -> bool:
+    return "\ud800" <= text[-1:] <= "\udbff"
+
+
+def missing_text(final_text: str, tokens: list[str], tokens_before_tool: int) -> str:
+    """Return the part of the final text that the tokens lack, where a tool ran.
+
+    Args:
+        final_text: the text that ends the stream. It may hold only what follows the last tool.
+        tokens: those received.
+        tokens_before_tool: how many of them preceded the last tool.
+    """
+    starts = [0, tokens_before_tool] if tokens_before_tool < len(tokens) else [0]
+    for start in starts:
+        with suppress(StreamInterruptedError):
+            return remaining_text(final_text, "".join(tokens[start:]))
+    if "".join(tokens).rstrip().endswith(final_text.strip()):
+        return ""
+    return f"\n\n{final_text}"
