@@ -99,17 +99,40 @@ def test_tokens_before_an_error_are_printed(play: Any) -> None:
     assert err.startswith("g4f-legacy: H2o: Request failed during generation")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals on Windows")
-def test_a_terminal_gets_a_final_newline() -> None:
+class TestWarnings:
+    """How the completion ended is told on stderr, where that is less than was asked for."""
+
+    @pytest.mark.parametrize("flags", [[], ["--no-stream"]])
+    def test_stderr(self, flags: list[str], play: Any) -> None:
+        url = play(load("h2o/length_limit")).url
+        code, out, err = spawn("ask", "-p", "H2o", "--base-url", url, *flags, "hello")
+        assert (code, out) == (0, TEXT[: len(out)]) and out
+        assert err.startswith("H2o: the text ends at the length limit: raise max_tokens") and err.count("\n") == 1
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals on Windows")
+    def test_it_has_a_line_of_its_own_on_a_terminal(self, play: Any) -> None:
+        url = play(load("h2o/length_limit")).url
+        shown = run_on_terminal("ask", "-p", "H2o", "--base-url", url, "hello")
+        assert b"\r\nH2o: the text ends at the length limit" in shown and shown.count(b"\r\n\r\n") == 0
+
+
+def run_on_terminal(*arguments: str) -> bytes:
+    """Run the command line on a terminal, and return what that shows."""
     import pty
 
     own_end, other_end = pty.openpty()
     with os.fdopen(own_end, "rb", buffering=0) as terminal:
-        command = [sys.executable, "-m", "g4f_legacy", "ask", "Hello"]
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=other_end)
+        command = [sys.executable, "-m", "g4f_legacy", *arguments]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=other_end, stderr=other_end)
         assert process.wait(timeout=30) == 0
         os.close(other_end)
-        assert terminal.read(100) == b"Hello\r\n"
+        return terminal.read(1000)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals on Windows")
+@pytest.mark.parametrize("text, shown", [("Hello", b"Hello\r\n"), ("Hello\n", b"Hello\r\n")])
+def test_a_terminal_gets_a_final_newline(text: str, shown: bytes) -> None:
+    assert run_on_terminal("ask", text) == shown
 
 
 @pytest.mark.parametrize(
