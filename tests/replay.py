@@ -153,7 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._play(response)
 
-    do_GET = do_POST = do_DELETE = respond
+    do_GET = do_POST = do_PUT = do_DELETE = respond
 
     def _play(self, response: dict[str, Any]) -> None:
         chunks = [self._bytes(chunk) for chunk in response["chunks"]]

@@ -39,7 +39,9 @@ def test_all_examples_are_tested() -> None:
     assert [len(examples(language)) for language in ("python", "shell", "ini")] == [6, 5, 1]
 
 
-@pytest.mark.parametrize("number, printed", [(0, TEXT), (1, ""), (2, ""), (3, TEXT), (4, "Hello\n"), (5, "")])
+@pytest.mark.parametrize(
+    "number, printed", [(0, TEXT), (1, ""), (2, ""), (3, f"{TEXT} (stop)\n"), (4, "Hello\n"), (5, "")]
+)
 def test_python_examples(number: int, printed: str, play: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     replay = play(load("h2o/hello"))
     code = examples("python")[number].replace("http://127.0.0.1:3000", replay.url)

@@ -1,18 +1,18 @@
 """Open-Assistant's chat of 2023 (closed in October 2023): the website's /api/chat in front of its inference server.
-Its oddity: reading events consumes them, and a finished message has none left; what they lack is in the message itself.
+
+Its oddities: reading events consumes them, and what they lack is in the message itself; nothing stops a generation.
 """
 
 import logging
-import time
 from typing import Any, Iterator
 
-from ..concurrency.worker import sleep
-from ..errors import GenerationError, RequestFailedError, ResponseFormatError, StreamInterruptedError
+from ..errors import RequestFailedError, ResponseFormatError, StreamInterruptedError
 from ..params import format_params
-from ..parsing.event_stream import error_from_payload
-from ..parsing.payload import get_field, get_or_empty, remaining_text, truncate
+from ..parsing.payload import get_field
 from ..prompt import as_one_message
-from ..tokens import yield_joined
+from ..protocols.open_assistant import Message, open_chat
+from ..protocols.open_assistant_text import yield_text
+from ..tokens import Tokens, yield_joined
 from ..transport.client import ServerClient
 
 url = "https://open-assistant.io/chat"
@@ -34,23 +34,22 @@ def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> It
     return (yield from tokens if stream else yield_joined(tokens))
 
 
-def _stream_tokens(model: str, messages: list, kwargs: dict[str, Any]) -> Iterator[str]:
+def _stream_tokens(model: str, messages: list, kwargs: dict[str, Any]) -> Tokens:
     with _open_client(kwargs) as server:
         prompt = as_one_message(messages)  # the server accepts no answers but its own
-        chat = {"chat_id": get_field(server.post("/api/chat"), str, "id")}
-        with server.deleted_on_exit("/api/chat", params=chat):
-            question = server.post("/api/chat/prompter_message", json={**chat, "content": prompt, "parent_id": None})
+        with open_chat(server) as chat:
+            question_id = chat.add_question(prompt)
             top_level = {name: server.parameters.pop(name) for name in _TOP_LEVEL_FIELDS if name in server.parameters}
             body = {
-                **chat,
-                "parent_id": get_field(question, str, "id"),
+                "parent_id": question_id,
                 "model_config_name": server.model_id(model),
                 "sampling_parameters": {**_SAMPLING_PARAMETERS, **server.parameters},
                 "plugins": [],
                 **top_level,
             }
-            answer = server.post("/api/chat/assistant_message", json=body)
-            yield from _read_tokens(server, {**chat, "message_id": get_field(answer, str, "id")})
+            message = chat.add_answer(body)
+            yield from yield_text(message, _read_tokens(server, message))
+            return server.finish(text=message.content)
 
 
 def _open_client(kwargs: dict[str, Any]) -> ServerClient:
@@ -59,57 +58,29 @@ def _open_client(kwargs: dict[str, Any]) -> ServerClient:
     return server
 
 
-def _read_tokens(server: ServerClient, message: dict[str, str]) -> Iterator[str]:
-    received: list[str] = []
+def _read_tokens(server: ServerClient, message: Message) -> Tokens:
     position = None
+    look_up = message.look_up_if_due
     try:
-        with server.stream("/api/chat/events", params=message, retries=0) as stream:
-            for event in stream.json_events(_raise_failure, every_event_is_progress=False):
+        with server.stream("/api/chat/events", params=message.fields, retries=0, on_chunk=look_up) as stream:
+            for event in stream.json_events(message.note_end, every_event_is_progress=False):
                 kind, last_position, position = event.get("event_type"), position, event.get("queue_position")
                 if kind == "pending" and position == last_position:
                     continue
                 stream.mark_progress()
+                message.has_progress = True
                 if kind == "pending" and isinstance(position, int) and isinstance(event.get("queue_size"), int):
                     _log.info("OpenAssistant: position %.20s of %.20s in the queue", position, event["queue_size"])
                 elif kind == "token":
-                    received.append(get_field(event, str, "text"))
-                    yield received[-1]
+                    yield get_field(event, str, "text")
                 elif kind == "message":
-                    content = get_field(event, str, "message", "content")
                     stream.mark_complete()
                     break
             else:  # it ended with [DONE], which means nothing here
                 raise StreamInterruptedError("the stream ended without the message")
     except (RequestFailedError, ResponseFormatError, StreamInterruptedError) as interruption:
         _log.info("OpenAssistant: %s; asking for the message", interruption.args[0])
-        try:
-            content = _fetch_content(server, message)
-        except (RequestFailedError, ResponseFormatError) as error:
-            raise interruption from error
-    if rest := remaining_text(content, "".join(received)):
-        yield rest
-
-
-def _raise_failure(event: dict[str, Any]) -> None:
-    has_failed = event.get("event_type") == "error"
-    if event.get("event_type") == "message":
-        has_failed = get_or_empty(get_field(event, dict, "message"), str, "state") not in ("", "complete")
-    if has_failed:
-        raise error_from_payload(event)
-
-
-def _fetch_content(server: ServerClient, message: dict[str, str]) -> str:
-    deadline = time.monotonic() + server.read_timeout
-    while True:
-        payload = server.get("/api/chat/message", dict, params=message)
-        state = get_field(payload, str, "state")
-        if state == "complete":
-            return get_field(payload, str, "content")
-        if state not in ("pending", "in_progress"):
-            raise GenerationError(f"the message ended as {truncate(state)}")
-        if time.monotonic() >= deadline:
-            raise StreamInterruptedError(f"the message is still {state} after {server.read_timeout:g} seconds")
-        sleep(0.5)
+        message.complete_after(interruption)
 
 
 def _list_models(**kwargs) -> list[str]:

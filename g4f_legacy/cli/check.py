@@ -19,6 +19,7 @@ from ..errors import (
     ResponseFormatError,
     root_cause,
 )
+from ..options import DEFAULT_TIMEOUT
 from ..transport.failures import strip_credentials
 from ..transport.session import new_session
 from .arguments import add_model, add_provider, call_options, spell_flag
@@ -27,11 +28,22 @@ EXAMPLE = "check -p H2o --base-url …"
 
 _OK, _CREDENTIALS_REFUSED, _FAILED = 0, 3, 5  # exit codes
 
+_READ_TIMEOUTS = {"OpenAssistant": 20.0}
+"""Seconds after which a message without a worker is noticed. The server sends a comment at least every 15 seconds."""
+
 _STATUSES = {
     404: "Path or model not found: the server speaks another protocol, or its address needs a path prefix.",
     405: "Method not allowed. chat-ui answers 405 until its terms are accepted: are cookies being kept?",
     422: "The server does not list that model, or does not accept a parameter.",
-    500: "Most often a model that the server does not list.",
+    500: "The server failed: its log has the cause.",
+}
+_HINTS = {
+    Hint.NO_WORKER: "The server speaks the protocol. No worker takes the message.",
+    Hint.ONE_MESSAGE_PER_LOGIN: "The server speaks the protocol. Another message of the same login replaced this one.",
+    Hint.POSSIBLE_RATE_LIMIT: "The server's rate limit, or a failure: its log has the cause.",
+    Hint.SET_ORIGIN: "The server requires that its terms be accepted, and refuses to take that at this address.",
+    Hint.USE_H2O: "It is a chat-ui of another generation.",
+    Hint.USE_HUGGINGCHAT: "It is a chat-ui of another generation.",
 }
 _CAUSES: dict[type[Exception], str] = {
     socket.gaierror: "The host name cannot be resolved: is the address right?",
@@ -62,7 +74,9 @@ def run(arguments: Namespace) -> int:
     warnings, propagate = _WarningPrinter(), log.propagate
     log.addHandler(warnings)
     log.propagate = False
-    options = {"retries": 0, "session": session, **call_options(arguments)}
+    read_timeout = _READ_TIMEOUTS.get(arguments.provider, DEFAULT_TIMEOUT[1])
+    timeout = (DEFAULT_TIMEOUT[0], read_timeout)
+    options = {"retries": 0, "session": session, "timeout": timeout, **call_options(arguments)}
     messages = [{"role": "user", "content": "Say hello."}]
     try:
         tokens = ChatCompletion.create(arguments.model, messages, arguments.provider, stream=True, **options)
@@ -80,8 +94,10 @@ def run(arguments: Namespace) -> int:
 
 def explain(error: ProviderError) -> str:
     """Return what a failure usually means."""
-    if error.hint in (Hint.USE_H2O, Hint.USE_HUGGINGCHAT):
-        return "It is a chat-ui of another generation."
+    if error.hint in _HINTS:
+        return _HINTS[error.hint]
+    if error.status == 500 and error.hint is Hint.CHECK_MODEL:
+        return "Most often a model that the server does not list."
     if error.status in _STATUSES:
         return _STATUSES[error.status]
     cause = root_cause(error)

@@ -27,6 +27,7 @@ MAX_CHATS = 10_000
 MAX_SIZE = 64 * 1024 * 1024
 """Bytes that all chats may hold, approximately."""
 
+_CHANGEABLE_FIELDS = {"title": str, "hidden": bool, "allow_data_use": bool, "active_thread_tail_message_id": str}
 _OVERHEAD = 2048  # of a chat or a message in bytes, in addition to its text, approximately
 _DISCONNECT_CHECK_INTERVAL = 0.5
 
@@ -39,7 +40,7 @@ class StoredChat:
         self.session = session
         self.size = 0
         self.messages: dict[str, StoredMessage] = {}
-        self.fields = {
+        self.fields: dict[str, Any] = {
             "id": str(uuid4()),
             "created_at": now,
             "modified_at": now,
@@ -49,6 +50,14 @@ class StoredChat:
             "active_thread_tail_message_id": None,
         }
         self._store = store
+
+    def update(self, given: dict[str, Any]) -> None:
+        """Change the fields that a client gives, unless they are null, of another type, or not a client's to change."""
+        for name, kind in _CHANGEABLE_FIELDS.items():
+            value = given.get(name)
+            if isinstance(value, kind):
+                self.grow(len(str(value)) - len(str(self.fields[name])))
+                self.fields.update({name: value, "modified_at": _now()})
 
     def add(self, message: "StoredMessage") -> None:
         self.messages[message.fields["id"]] = message

@@ -25,6 +25,9 @@ def cleanup_on_exit(stop_if_early: Callable[[], Any], delete: Callable[[], Any])
 
     Early means: closed or interrupted by the caller, aborted by us (timeout, invalid data), or the end of the process.
     After an error that the server reports, there is nothing to stop.
+
+    What this achieves depends on the server: chat-ui stops the generation, or it ends with the connection, as with
+    OpenAI-compatible servers. Open-Assistant's goes on to its end; nothing stops it, and `delete` only hides its chat.
     """
 
     def clean_up(is_early: bool = True) -> None:

@@ -8,7 +8,7 @@ bodies that `iter_lines` and `iter_content` hold back, and connections that brea
 import logging
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, TypeVar
@@ -164,7 +164,13 @@ class ServerClient:
 
     @contextmanager
     def stream(
-        self, path: str, *, progress_timeout: float | None = None, body_ends: bool = True, **request: Any
+        self,
+        path: str,
+        *,
+        progress_timeout: float | None = None,
+        body_ends: bool = True,
+        on_chunk: Callable[[], Any] | None = None,
+        **request: Any,
     ) -> Iterator[EventStream]:
         """Send a POST request, and stream its response.
 
@@ -176,6 +182,7 @@ class ServerClient:
             progress_timeout: seconds to wait for the next event while other bytes arrive; by default
                 ``PROGRESS_TIMEOUT_FACTOR`` read timeouts.
             body_ends: False closes the connection after the block instead, because nothing ends the body.
+            on_chunk: is called for each chunk, before its events are read.
 
         Raises:
             RequestFailedError: as in `get`.
@@ -188,7 +195,8 @@ class ServerClient:
         try:
             _refuse_page(response)
             with interruptible(get_socket(response)):  # by `AsyncStream`, from another thread
-                yield EventStream(chunks, mark_progress=chunks.mark_progress)
+                received = self._call_for_each(chunks, on_chunk, response) if on_chunk else chunks
+                yield EventStream(received, mark_progress=chunks.mark_progress)
         except BaseException as error:
             if isinstance(error, ProviderError):  # redacted here, because it may be logged on its way up
                 self._requester.redact_error(error)
@@ -200,22 +208,31 @@ class ServerClient:
             chunks.close()
 
     @contextmanager
-    def deleted_on_exit(
-        self, path: str, *, params: dict[str, str] | None = None, stop_path: str = ""
-    ) -> Iterator[None]:
+    def deleted_on_exit(self, path: str, *, stop_path: str = "") -> Iterator[None]:
         """Delete what a completion created on the server, however the block ends. A failure is logged, never raised.
 
         Args:
-            path, params: of the DELETE request.
+            path: of the DELETE request.
             stop_path: where a POST request stops the generation. It is sent first when the block ends early.
         """
 
         def stop() -> None:
             if stop_path:
-                self._send_quietly("POST", stop_path)
+                self.send_quietly("POST", stop_path)
 
-        with cleanup_on_exit(stop_if_early=stop, delete=lambda: self._send_quietly("DELETE", path, params)):
+        with cleanup_on_exit(stop_if_early=stop, delete=lambda: self.send_quietly("DELETE", path)):
             yield
+
+    def send_quietly(self, method: str, path: str, **request: Any) -> None:
+        """Send a request of a clean-up: once, within ``CLEANUP_TIMEOUT``. A failure is logged, never raised."""
+        connect_timeout, read_timeout = self._options.timeout
+        timeout = (min(connect_timeout, CLEANUP_TIMEOUT), min(read_timeout, CLEANUP_TIMEOUT))
+        try:
+            read_body(self._request(method, path, retries=0, timeout=timeout, **request), timeout[1])
+        except Exception as error:  # no error may hide the completion's text or its own error
+            if isinstance(error, ProviderError):
+                self._requester.annotate(error, self.base_url + path)
+            log.warning("%s: cleaning up failed: %s", self.name, self.redact(str(error)))
 
     def finish(
         self,
@@ -245,15 +262,13 @@ class ServerClient:
     def _default_progress_timeout(self) -> float:
         return PROGRESS_TIMEOUT_FACTOR * self.read_timeout
 
-    def _send_quietly(self, method: str, path: str, params: dict[str, str] | None = None) -> None:
-        connect_timeout, read_timeout = self._options.timeout
-        timeout = (min(connect_timeout, CLEANUP_TIMEOUT), min(read_timeout, CLEANUP_TIMEOUT))
-        try:
-            read_body(self._request(method, path, params=params, retries=0, timeout=timeout), timeout[1])
-        except Exception as error:  # no error may hide the completion's text or its own error
-            if isinstance(error, ProviderError):
-                self._requester.annotate(error, self.base_url + path)
-            log.warning("%s: cleaning up failed: %s", self.name, self.redact(str(error)))
+    def _call_for_each(
+        self, chunks: ByteStream, function: Callable[[], Any], response: requests.Response
+    ) -> Iterator[bytes]:
+        for chunk in chunks:
+            function()
+            self._last_response = response  # again, after a request of the function's
+            yield chunk
 
     def _request(self, method: str, path: str, **request: Any) -> requests.Response:
         return self._requester.send(method, self.base_url + path, **request)

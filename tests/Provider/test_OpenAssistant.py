@@ -263,13 +263,6 @@ class TestCredentials:
         )
 
 
-def test_an_early_exit_deletes_the_chat(play: Any) -> None:
-    replay = play(load("open_assistant/hello"))
-    for _ in OpenAssistant._create_completion("", HELLO, True, base_url=replay.url, auth="session-token"):
-        break
-    assert replay.steps == OPEN_ASSISTANT_STEPS
-
-
 def test_a_failed_clean_up_is_logged_and_not_raised(play: Any, caplog: pytest.LogCaptureFixture) -> None:
     exchanges = load("open_assistant/delete_twice")
     del exchanges[4]
@@ -282,6 +275,7 @@ def test_a_failed_clean_up_is_logged_and_not_raised(play: Any, caplog: pytest.Lo
 def test_ids_are_quoted_in_the_query(play: Any) -> None:
     exchanges = load("open_assistant/hello")
     exchanges[0]["response"]["chunks"] = ['{"id": "a&b=c/../d"}']
+    exchanges[2]["response"]["status"] = 422
     replay = play(exchanges)
     ask_open_assistant(replay.url)
     deletion = urlsplit(replay.sent[-1].path)

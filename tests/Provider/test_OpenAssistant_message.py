@@ -8,7 +8,7 @@ import pytest
 from completions import OPEN_ASSISTANT_STEPS, ask_open_assistant
 from replay import load
 
-from g4f_legacy.errors import GenerationError, RequestFailedError, ResponseFormatError, StreamInterruptedError
+from g4f_legacy.errors import GenerationError, Hint, RequestFailedError, ResponseFormatError, StreamInterruptedError
 
 STEPS_WITH_MESSAGE = [*OPEN_ASSISTANT_STEPS[:4], "GET /api/chat/message/…", OPEN_ASSISTANT_STEPS[4]]
 
@@ -80,6 +80,7 @@ def test_tokens_that_are_not_the_beginning_of_the_message(play: Any) -> None:
     tokens, error = ask_open_assistant(replay.url)
     assert tokens == ["Hel", "!"] and type(error) is StreamInterruptedError
     assert error.args == ("the tokens received are not the beginning of the server's complete text",)
+    assert error.partial == "Hello!"
 
 
 def test_a_pending_message_is_fetched_again(play: Any) -> None:
@@ -94,15 +95,32 @@ def test_a_pending_message_is_fetched_until_the_read_timeout(play: Any) -> None:
     tokens, error = ask_open_assistant(replay.url, timeout=(5, 0.6))
     assert tokens == [] and type(error) is StreamInterruptedError
     assert error.args == ("the message is still pending after 0.6 seconds",)
-    assert replay.steps[-1] == OPEN_ASSISTANT_STEPS[-1]
+    assert error.hint is Hint.NO_WORKER
+    assert replay.steps[-1] == "PUT /api/chat"
 
 
-@pytest.mark.parametrize("state", ["aborted_by_worker", "cancelled", "timeout"])
-def test_a_message_that_failed(state: str, play: Any) -> None:
-    replay = play(exchanges_with([token_event("Hel")], [{"state": state, "content": None}]))
+@pytest.mark.parametrize("is_event", [True, False])
+@pytest.mark.parametrize(
+    "state, explanation, hint",
+    [
+        ("aborted_by_worker", "the worker failed, and its log has the cause", None),
+        (
+            "cancelled",
+            "the server keeps one waiting message for each login, and the login's next message cancels it",
+            Hint.ONE_MESSAGE_PER_LOGIN,
+        ),
+        ("timeout", "the worker that took it was lost, or none finished it in time; ask again", None),
+        ("new", "which this protocol does not have; the server's log may explain it", None),
+    ],
+)
+def test_a_message_that_failed(state: str, explanation: str, hint: Any, is_event: bool, play: Any) -> None:
+    message = {"state": state, "content": None}
+    last_event = [event(event_type="message", message=message)] if is_event else []
+    replay = play(exchanges_with([token_event("Hel"), *last_event], [message]))
     tokens, error = ask_open_assistant(replay.url)
     assert tokens == ["Hel"] and type(error) is GenerationError
-    assert error.args == (f"the message ended as {state!r}",)
+    assert error.args == (f"the message ended as {state!r}: {explanation}",) and error.hint is hint
+    assert replay.steps == (OPEN_ASSISTANT_STEPS if is_event else STEPS_WITH_MESSAGE)
 
 
 @pytest.mark.parametrize(
@@ -180,7 +198,6 @@ def test_the_log_of_the_queue(
     [
         ({"event_type": "error", "error": "", "message": ["a", {"msg": "b"}]}, GenerationError, "a; b"),
         ({"event_type": "error"}, GenerationError, 'an error without a message: \'{"event_type": "error"}\''),
-        ({"event_type": "message", "message": {"content": "a", "state": "cancelled"}}, GenerationError, None),
         ({"event_type": "token", "text": 5}, ResponseFormatError, None),
         ({"event_type": "message", "message": {"content": None}}, ResponseFormatError, None),
     ],
@@ -190,4 +207,6 @@ def test_malformed_events(fields: dict[str, Any], kind: Any, message: str | None
     tokens, error = ask_open_assistant(replay.url)
     assert tokens == [] and type(error) is kind
     assert message is None or error.args == (message,)
-    assert replay.steps == (OPEN_ASSISTANT_STEPS if kind is GenerationError else STEPS_WITH_MESSAGE)
+    steps = OPEN_ASSISTANT_STEPS if kind is GenerationError else STEPS_WITH_MESSAGE
+    is_end = fields["event_type"] != "token"
+    assert replay.steps == [*steps[:-1], "DELETE /api/chat/…" if is_end else "PUT /api/chat"]

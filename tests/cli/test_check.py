@@ -7,9 +7,11 @@ import pytest
 import requests
 from command_line import run
 from replay import exchange, load
+from test_OpenAssistant_message import exchanges_with
 from urllib3.exceptions import MaxRetryError
 
 from g4f_legacy import errors
+from g4f_legacy.cli import check as check_module
 from g4f_legacy.cli.check import explain
 from g4f_legacy.server import create_app, serve_in_background
 
@@ -45,6 +47,23 @@ def test_a_chat_ui_of_the_other_generation(play: Any) -> None:
     settings = exchange("POST", "/settings", 200, content_length="0")
     code, lines = check("H2o", play([exchange("GET", "/", 200, content_length="0"), settings, created, deleted]).url)
     assert code == 5 and "speaks the protocol of chat-ui v0.7 and later: use the provider HuggingChat" in lines[-2]
+
+
+@pytest.mark.parametrize("name", ["v0_7_settings_form", "v0_9_1_settings_form"])
+def test_a_chat_ui_that_does_not_take_the_form(name: str, play: Any) -> None:
+    code, lines = check("H2o", play(load(f"hugging_chat/{name}")).url)
+    assert code in (3, 5) and "use the provider HuggingChat" in lines[-2]
+    assert lines[-1].strip() == "It is a chat-ui of another generation."
+
+
+def test_a_chat_ui_without_its_origin(play: Any) -> None:
+    refusal = exchange("POST", "/settings", 403, ("Invalid referer for POST request",), content_type="text/plain")
+    page, _, refused = load("h2o/no_cookie")
+    code, lines = check("H2o", play([page, refusal, refused]).url)
+    assert code == 5 and "ORIGIN" in lines[-2] and "--base-url" in lines[-2] and "--auth" not in lines[-2]
+    assert (
+        lines[-1].strip() == "The server requires that its terms be accepted, and refuses to take that at this address."
+    )
 
 
 @pytest.mark.usefixtures("any_wording")
@@ -94,6 +113,31 @@ def test_a_page_of_another_kind_of_server(play: Any) -> None:
     assert code == 5 and lines[-1].strip() == "The server responds, but it does not speak this protocol."
 
 
+@pytest.mark.usefixtures("any_wording")
+def test_a_message_without_a_worker(play: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check_module, "_READ_TIMEOUTS", {"OpenAssistant": 0.3})
+    pending = [{"state": "pending", "content": None}] * 9
+    code, lines = check("OpenAssistant", play(exchanges_with([], pending)).url, auth="session-token")
+    assert code == 5
+    assert lines[-1].strip() == "The server speaks the protocol. No worker takes the message."
+
+
+def test_the_timeout_that_is_given_counts(play: Any) -> None:
+    replay = play(exchanges_with([], [{"state": "pending", "content": None}] * 9))
+    arguments = ["-p", "OpenAssistant", "--base-url", replay.url, "--auth", "a", "-o", "timeout=[5, 0.3]"]
+    _, out, _ = run("check", *arguments)
+    assert "still pending after 0.3 seconds" in out
+    assert "No worker takes the message: is one connected to the inference server, for this model?" in out
+
+
+@pytest.mark.usefixtures("any_wording")
+def test_the_rate_limit_of_open_assistant(play: Any) -> None:
+    exchanges = load("open_assistant/bad_parent")
+    exchanges[2]["response"]["status"] = 500
+    code, lines = check("OpenAssistant", play(exchanges).url, auth="session-token")
+    assert code == 5 and lines[-1].strip() == "The server's rate limit, or a failure: its log has the cause."
+
+
 def test_the_logger_is_restored(play: Any, capsys: pytest.CaptureFixture[str]) -> None:
     log = logging.getLogger("g4f_legacy")
     before = (log.propagate, list(log.handlers))
@@ -117,7 +161,11 @@ def failure(cause: Exception) -> errors.RequestFailedError:
         (errors.RequestFailedError("no answer"), "did not respond as expected"),
         (errors.RequestFailedError("x", status=404), "another protocol"),
         (errors.RequestFailedError("x", status=422), "does not list that model"),
-        (errors.RequestFailedError("x", status=500), "does not list"),
+        (errors.RequestFailedError("x", status=500), "its log has the cause"),
+        (errors.RequestFailedError("x", status=500, hint=errors.Hint.CHECK_MODEL), "does not list"),
+        (errors.RequestFailedError("x", status=500, hint=errors.Hint.POSSIBLE_RATE_LIMIT), "rate limit"),
+        (errors.StreamInterruptedError("x", hint=errors.Hint.NO_WORKER), "No worker takes the message"),
+        (errors.GenerationError("x", hint=errors.Hint.ONE_MESSAGE_PER_LOGIN), "the same login"),
         (errors.AuthenticationError("x", status=401), "requires credentials"),
         (errors.RateLimitError("x", status=429), "busy"),
         (errors.ResponseFormatError("x"), "does not speak this protocol"),

@@ -629,3 +629,20 @@ def test_many_threads(play: Any) -> None:
         thread.join()
     assert sorted(received) == [(number, number) for number in range(100)]
     assert all(sent.headers["cookie"] == f"number={sent.path[1:]}" for sent in replay.sent)
+
+
+class TestCleanUp:
+    def test_requests(self, play: Any) -> None:
+        replay = play([reply(method="PUT"), reply(method="DELETE")])
+        server = new_client(replay.url)
+        server.send_quietly("PUT", "/x", json={"hidden": True})
+        server.send_quietly("DELETE", "/x")
+        assert [(sent.method, sent.body) for sent in replay.sent] == [("PUT", '{"hidden": true}'), ("DELETE", "")]
+
+    @pytest.mark.parametrize("status", [0, 500, 503])
+    def test_a_failure_is_logged_once(self, status: int, play: Any, caplog: pytest.LogCaptureFixture) -> None:
+        replay = play([reply(status=status, method="PUT")] * 3)
+        new_client(replay.url, retries=2, auth=SECRET).send_quietly("PUT", "/x", json={})
+        [warning] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+        assert warning.startswith("H2o: cleaning up failed: H2o: ") and replay.url in warning
+        assert len(replay.sent) == 1

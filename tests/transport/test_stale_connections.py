@@ -94,7 +94,7 @@ def post_multipart(client: ServerClient) -> Any:
 
 
 def delete(client: ServerClient) -> Any:
-    client._send_quietly("DELETE", "/x")
+    client.send_quietly("DELETE", "/x")
     return {"a": 1}
 
 

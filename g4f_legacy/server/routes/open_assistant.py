@@ -42,6 +42,7 @@ class OpenAssistantRoutes:
         routes = Blueprint("open_assistant", __name__, url_prefix="/api/chat")
         routes.before_request(self.check_session)
         routes.post("")(self.create_chat)
+        routes.put("")(self.update_chat)
         routes.delete("")(self.delete_chat)
         routes.get("/models")(self.list_models)
         routes.post("/prompter_message")(self.add_prompter_message)
@@ -58,6 +59,15 @@ class OpenAssistantRoutes:
 
     def create_chat(self) -> Any:
         return jsonify(self._chats.create(_get_session()).fields)
+
+    def update_chat(self) -> Any:
+        """Change fields of a chat. Hiding it stops nothing: as on the website, its message is generated to the end."""
+        payload = read_payload()
+        chat = self._find_chat(payload.get("chat_id"))
+        if chat is None:
+            return Response(status=500)
+        chat.update(payload)
+        return Response(status=200)
 
     def delete_chat(self) -> Any:
         chat = self._find_chat(request.args.get("chat_id"))

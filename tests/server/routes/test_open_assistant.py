@@ -141,7 +141,9 @@ def test_chats_belong_to_their_session(serve: Any) -> None:
     assert other.send("/prompter_message", json={"chat_id": chat, "content": "x", "parent_id": None}).status_code == 500
     assert other.send("/events", params=message).status_code == 500
     assert other.send("/message", "GET", params=message).status_code == 500
+    assert other.send("", "PUT", json={"chat_id": chat, "hidden": True}).status_code == 500
     assert other.send("", "DELETE", params={"chat_id": chat}).status_code == 500
+    assert client.send("", "PUT", json={"chat_id": chat, "hidden": True}).status_code == 200
     assert client.send("", "DELETE", params={"chat_id": chat}).status_code == 200
 
 
@@ -153,11 +155,7 @@ def test_abandoned_message(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     message = client.add_assistant_message(chat, client.add_prompter_message(chat, "x"))
     with client.send("/events", params=message, stream=True) as response:
         next(response.iter_content(10))
-    for _ in range(500):
-        if provider.stopped:
-            break
-        time.sleep(0.01)
-    assert provider.stopped == 1
+    wait_until_stopped(provider)
     assert client.send("/message", "GET", params=message).json()["state"] == "cancelled"
 
 
@@ -166,15 +164,79 @@ def test_message_with_a_reader_is_not_abandoned(serve: Any, monkeypatch: pytest.
     assert ask(serve(scripted_provider("a", lambda: time.sleep(1.5), "b"))) == ["a", "b"]
 
 
-def test_deleting_the_chat_stops_the_completion(serve: Any) -> None:
-    provider = scripted_provider("a", *[lambda: time.sleep(0.02) or "b"] * 1000)
-    for _ in OpenAssistant._create_completion("", HELLO, True, base_url=serve(provider), auth="a"):
-        break
+def wait_until_stopped(provider: Any) -> None:
     for _ in range(500):
         if provider.stopped:
             break
         time.sleep(0.01)
     assert provider.stopped == 1
+
+
+def test_deleting_the_chat_stops_the_completion(serve: Any) -> None:
+    provider = scripted_provider("a", *[lambda: time.sleep(0.02) or "b"] * 1000)
+    client = Client(serve(provider))
+    chat = client.create_chat()
+    message = client.add_assistant_message(chat, client.add_prompter_message(chat, "x"))
+    with client.send("/events", "GET", params=message, stream=True) as response:
+        next(response.iter_content(10))
+        assert client.send("", "DELETE", params={"chat_id": chat}).status_code == 200
+    wait_until_stopped(provider)
+
+
+@pytest.mark.parametrize("is_abandoned_soon", [False, True])
+def test_an_early_exit_hides_the_chat(is_abandoned_soon: bool, serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chat_store, "ABANDON_TIMEOUT", 0.3 if is_abandoned_soon else 30)
+    stores: list[Any] = []
+    create = chat_store.ChatStore.create
+    monkeypatch.setattr(chat_store.ChatStore, "create", lambda *args: stores.append(create(*args)) or stores[-1])
+    gate = threading.Event()
+    last = [lambda: time.sleep(0.02) or "b"] * 1000 if is_abandoned_soon else [lambda: gate.wait(9), "b"]
+    provider = scripted_provider("a", *last)
+    for _ in OpenAssistant._create_completion("", HELLO, True, base_url=serve(provider), auth="a"):
+        break
+    [chat] = stores
+    assert chat.fields["hidden"] is True
+    message = list(chat.messages.values())[-1]
+    if is_abandoned_soon:
+        wait_until_stopped(provider)
+    gate.set()
+    while message.fields["state"] == "in_progress":
+        time.sleep(0.01)
+    assert message.fields["state"] == ("cancelled" if is_abandoned_soon else "complete")
+    assert is_abandoned_soon or message.fields["content"] == "ab"
+
+
+class TestUpdate:
+    def test_fields(self, serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        client = Client(serve(scripted_provider()))
+        chats: list[Any] = []
+        create = chat_store.ChatStore.create
+        monkeypatch.setattr(chat_store.ChatStore, "create", lambda *args: chats.append(create(*args)) or chats[-1])
+        chat_id = client.create_chat()
+        before = dict(chats[0].fields)
+        changes = {"title": "A", "hidden": True, "allow_data_use": False, "active_thread_tail_message_id": "m"}
+        response = client.send("", "PUT", json={"chat_id": chat_id, **changes, "id": "x", "created_at": "x"})
+        assert (response.status_code, response.content) == (200, b"")
+        assert chats[0].fields == {**before, **changes, "modified_at": chats[0].fields["modified_at"]}
+        assert chats[0].fields["modified_at"] > before["modified_at"]
+        unchanged = {"title": None, "hidden": "no", "allow_data_use": 1, "active_thread_tail_message_id": {}}
+        assert client.send("", "PUT", json={"chat_id": chat_id, **unchanged}).status_code == 200
+        assert {name: chats[0].fields[name] for name in changes} == changes
+
+    def test_size(self, serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(chat_store, "MAX_SIZE", 100_000)
+        client = Client(serve(scripted_provider()))
+        first, second = client.create_chat(), client.create_chat()
+        for _ in range(9):
+            assert client.send("", "PUT", json={"chat_id": first, "title": "x" * 60_000}).status_code == 200
+        assert client.send("", "PUT", json={"chat_id": second, "title": "x" * 60_000}).status_code == 200
+        statuses = [client.send("", "DELETE", params={"chat_id": chat}).status_code for chat in (first, second)]
+        assert statuses == [500, 200]
+
+    @pytest.mark.parametrize("body", ["", "[]", "{", "{}", '{"chat_id": 5}', '{"chat_id": [], "hidden": true}'])
+    def test_invalid_bodies(self, body: str, serve: Any) -> None:
+        response = Client(serve(scripted_provider())).send("", "PUT", data=body)
+        assert (response.status_code, response.content) == (500, b"")
 
 
 @pytest.mark.parametrize("path", ["/prompter_message", "/assistant_message"])

@@ -1,0 +1,227 @@
+"""Open-Assistant's chats: their one message from a model, and how it ends.
+
+Seen at the website's routes and the inference server, with workers, in November 2026:
+
+- ``DELETE /api/chat`` while a message is generated makes the server drop its worker, and all that this generates for
+  others. It stops nothing; no route does. ``PUT /api/chat`` with ``hidden`` harms nobody, nor does a later DELETE.
+- A message may end without an event: a login's next message cancels the one that waits (``cancelled``), and a worker
+  may be lost (``timeout``). Only ``GET /api/chat/message`` tells. Without a worker, a message stays ``pending``.
+- The rate limit of 20 messages in 600 seconds is 500, by a bug; and a refusal may be ``{"message": …}`` with 200.
+"""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ..concurrency.worker import shielded, sleep
+from ..errors import (
+    GenerationError,
+    Hint,
+    ProviderError,
+    RequestFailedError,
+    ResponseFormatError,
+    StreamInterruptedError,
+)
+from ..parsing.event_stream import error_from_payload
+from ..parsing.payload import extract_message, get_field, get_or_empty, truncate
+from ..transport.cleanup import cleanup_on_exit
+from ..transport.client import ServerClient
+
+_WAITING_STATES = ("pending", "in_progress")
+_FAILED_STATES = {
+    "aborted_by_worker": "the worker failed, and its log has the cause",
+    "cancelled": "the server keeps one waiting message for each login, and the login's next message cancels it",
+    "timeout": "the worker that took it was lost, or none finished it in time; ask again",
+}
+_GATEWAY_STATUSES = (502, 504)  # of a proxy, when the server behind it may have taken the request
+_LOOK_UP_TIMEOUT = 5.0  # seconds, in which the stream is not read, and cannot be interrupted
+_POLL_INTERVAL = 0.5  # seconds
+
+log = logging.getLogger(__name__)
+
+
+class Chat:
+    """A chat on the server.
+
+    Attributes:
+        is_generating (bool): whether a message may be pending or in progress, as far as is known.
+    """
+
+    def __init__(self, server: ServerClient, chat_id: str) -> None:
+        self.server = server
+        self.fields = {"chat_id": chat_id}
+        self.is_generating = False
+
+    def add_question(self, content: str) -> str:
+        """Add the user's message, and return its id. Errors are as in `add_answer`."""
+        return self._add("prompter_message", {"content": content, "parent_id": None})
+
+    def add_answer(self, body: dict[str, Any]) -> "Message":
+        """Let the server generate the model's message.
+
+        Raises:
+            RequestFailedError: the server refuses, or does not respond.
+            ResponseFormatError: the response has no id.
+        """
+        self.is_generating = True  # before the response, which may be lost
+        try:
+            return Message(self, self._add("assistant_message", body))
+        except RequestFailedError as error:
+            self.is_generating = error.status is None or error.status in _GATEWAY_STATUSES
+            raise
+
+    def clean_up(self) -> None:
+        """Delete the chat; or hide it while its message is generated, which goes on then."""
+        if self.is_generating:
+            self.server.send_quietly("PUT", "/api/chat", json={**self.fields, "hidden": True})
+        else:
+            self.server.send_quietly("DELETE", "/api/chat", params=self.fields)
+
+    def _add(self, route: str, body: dict[str, Any]) -> str:
+        try:
+            return _read(self.server.post(f"/api/chat/{route}", json={**self.fields, **body}), "id")
+        except RequestFailedError as error:
+            if error.status == 500:
+                error.hint = Hint.POSSIBLE_RATE_LIMIT
+            raise
+
+
+@contextmanager
+def open_chat(server: ServerClient) -> Iterator[Chat]:
+    """Create a chat, and delete it at the end of the block, or hide it while its message is generated.
+
+    Raises:
+        RequestFailedError: the server refuses.
+        ResponseFormatError: the response has no id.
+    """
+    chat = Chat(server, _read(server.post("/api/chat"), "id"))
+    with cleanup_on_exit(stop_if_early=lambda: None, delete=chat.clean_up):
+        yield chat
+
+
+class Message:
+    """The model's message in a chat.
+
+    Attributes:
+        fields (dict): the query that names it.
+        content (str or None): its text, once it is complete.
+        has_progress (bool): set by the reader of the events, which puts the next look-up off by a read timeout.
+    """
+
+    def __init__(self, chat: Chat, message_id: str) -> None:
+        self.fields = {**chat.fields, "message_id": message_id}
+        self.content: str | None = None
+        self.has_progress = False
+        self._chat = chat
+        self._server = chat.server
+        self._last_progress = self._last_look_up = time.monotonic()
+        self._has_warned = False
+
+    def note_end(self, event: dict[str, Any]) -> None:
+        """Set `content` if an event ends the message. It is called with each event.
+
+        Raises:
+            GenerationError: the message failed.
+            ResponseFormatError: the event has no message, or that has no content.
+        """
+        kind = event.get("event_type")
+        if kind not in ("error", "message"):
+            return
+        self._chat.is_generating = False
+        if kind == "error":
+            raise error_from_payload(event)
+        message = get_field(event, dict, "message")
+        state = get_or_empty(message, str, "state")
+        if state not in ("", "complete"):
+            raise _failure(state)
+        self.content = get_field(event, str, "message", "content")
+
+    def look_up_if_due(self) -> None:
+        """Look the message up if there was no progress, and no look-up, for a read timeout. Call it for each chunk.
+
+        Raises:
+            GenerationError: the message failed.
+            StreamInterruptedError: the message is complete; `content` is set.
+        """
+        now = time.monotonic()
+        if self.has_progress:
+            self.has_progress = False
+            self._last_progress = self._last_look_up = now
+        if now - self._last_look_up < self._server.read_timeout:
+            return
+        self._last_look_up = now
+        try:
+            with shielded():  # the stream remains what has to be interrupted
+                timeout = min(self._server.read_timeout, _LOOK_UP_TIMEOUT)
+                self._look_up(retries=0, timeout=(timeout, timeout))
+        except (RequestFailedError, ResponseFormatError) as error:
+            log.info("OpenAssistant: looking up the message failed: %s", self._server.redact(str(error)))
+        if self.content is not None:
+            raise StreamInterruptedError("the message was complete before its last event was received")
+
+    def complete_after(self, interruption: ProviderError) -> None:
+        """Look the message up until it is complete, for at most a read timeout, and set `content`.
+
+        Args:
+            interruption: the error that ended the events; it is raised again if the message cannot be looked up.
+
+        Raises:
+            GenerationError: the message failed.
+            StreamInterruptedError: it is not complete in time.
+        """
+        timeout = self._server.read_timeout
+        deadline = time.monotonic() + timeout
+        while self.content is None:
+            try:
+                state = self._look_up()
+            except (RequestFailedError, ResponseFormatError) as error:
+                if error.detail:
+                    interruption.add_context(f"looking up the message failed: {error.detail}")
+                raise interruption from error
+            if state == "complete":
+                return
+            if time.monotonic() >= deadline:
+                hint = Hint.NO_WORKER if state == "pending" else None
+                raise StreamInterruptedError(f"the message is still {state} after {timeout:g} seconds", hint=hint)
+            sleep(_POLL_INTERVAL)
+
+    def _look_up(self, **request: Any) -> str:
+        """Return the state, and set `content` if that is complete."""
+        payload = self._server.get("/api/chat/message", dict, params=self.fields, **request)
+        state = _read(payload, "state")
+        if state == "pending":
+            self._warn_if_late()
+        if state in _WAITING_STATES:
+            return state
+        self._chat.is_generating = False
+        if state != "complete":
+            raise _failure(state)
+        self.content = get_field(payload, str, "content")
+        return state
+
+    def _warn_if_late(self) -> None:
+        waited = time.monotonic() - self._last_progress
+        if waited >= self._server.read_timeout and not self._has_warned:
+            self._has_warned = True
+            log.warning("OpenAssistant: pending for %.3g seconds. %s", waited, Hint.NO_WORKER.value)
+
+
+def _read(payload: dict[str, Any], key: str) -> str:
+    """Return the text at a key of a response.
+
+    Raises:
+        RequestFailedError: the response is a refusal, although its status is 200.
+        ResponseFormatError: there is no such text.
+    """
+    detail = extract_message(payload.get("message"))
+    if detail and key not in payload:
+        raise RequestFailedError(f"the server refused: {detail}", status=200, detail=detail)
+    return get_field(payload, str, key)
+
+
+def _failure(state: str) -> GenerationError:
+    explanation = _FAILED_STATES.get(state, "which this protocol does not have; the server's log may explain it")
+    hint = Hint.ONE_MESSAGE_PER_LOGIN if state == "cancelled" else None
+    return GenerationError(f"the message ended as {truncate(state)}: {explanation}", hint=hint)
