@@ -22,14 +22,15 @@ class Finish(NamedTuple):
 
 
 Tokens = Generator[str, None, Any]
-"""The generator of a completion, which returns a `Finish`; one of another distribution's provider may return None."""
+"""A completion as a provider returns it: it yields tokens and returns a `Finish`. That of a provider outside this
+package may return anything."""
 
 
 class TokenStream(Generator[str, None, Finish | None]):
     """The tokens of a completion: a generator that knows, after its end, how the completion ended.
 
     Args:
-        tokens: what a provider returned. A generator that returns no `Finish`, and an iterable, are taken as well.
+        tokens: the completion. An iterable, or a generator that returns no `Finish`, leaves `finish` at None.
 
     Attributes:
         finish (Finish or None): how the completion ended; None before the end, and where the provider does not tell.
@@ -49,7 +50,7 @@ class TokenStream(Generator[str, None, Finish | None]):
         """The numbers of tokens, as the server sent them."""
         return self.finish.usage if self.finish else None
 
-    def __next__(self) -> str:  # `Generator` has one that calls `send`, which takes longer
+    def __next__(self) -> str:  # not by way of `send`, as `Generator` has it: this is called for each token
         try:
             return next(self._tokens)
         except StopIteration as end:
@@ -110,21 +111,21 @@ def _join(stream: TokenStream) -> str:
 
 
 def describe_ending(reason: str | None, *, has_text: bool, has_reasoning: bool = False) -> str:
-    """Return a sentence if a completion ended with less than was asked for, and what to do; else an empty string.
+    """Describe how a completion fell short of what was asked for, and what to do about it; "" if it did not.
 
     Args:
         reason: as in `Finish`.
-        has_text: whether there was a token.
-        has_reasoning: whether the server sent reasoning, which is not text.
+        has_text: whether any text was received.
+        has_reasoning: whether the server sent reasoning, which does not count as text.
     """
-    if not has_text and has_reasoning and reason == "length":
-        return "the completion has no text: its reasoning used up max_tokens; give more, or ask for less reasoning"
-    if not has_text:
-        return f"the completion has no text (finish_reason: {reason})"
-    return _WARNINGS.get(reason or "", "")
+    if has_text:
+        return _ADVICE_BY_REASON.get(reason or "", "")
+    if has_reasoning and reason == "length":
+        return "the completion has no text: its reasoning used up max_tokens; raise it, or ask for less reasoning"
+    return f"the completion has no text (finish_reason: {reason})"
 
 
-_WARNINGS = {
+_ADVICE_BY_REASON = {
     "length": (
         "the text ends at the length limit: raise max_tokens (max_new_tokens), "
         "or shorten the prompt if the model's context is full"

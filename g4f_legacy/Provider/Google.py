@@ -29,6 +29,7 @@ _PARAMETERS = {
     "presence_penalty": "presencePenalty",
     "frequency_penalty": "frequencyPenalty",
 }
+_REASONS = {"STOP": "stop", "MAX_TOKENS": "length"}  # to the words of the other protocols
 _TOP_LEVEL_FIELDS = ("safetySettings", "tools", "toolConfig", "cachedContent")
 _log = logging.getLogger(__name__)
 
@@ -62,13 +63,14 @@ def _read_tokens(server: ServerClient, path: str, body: dict[str, Any]) -> Token
             for text in _read_texts(candidate):
                 has_text = True
                 yield text
-            reason = candidate.get("finishReason") or reason
+            reason = get_or_empty(candidate, str, "finishReason") or reason
             stream.set_complete(reason is not None)
-            if reason not in (None, "STOP", "MAX_TOKENS"):
+            if reason is not None and reason not in _REASONS:
                 details = [detail for detail in (reason, candidate.get("finishMessage")) if detail]
                 raise GenerationError(": ".join(["the server ended the completion", *map(summarize, details)]))
-    reason = "stop" if reason == "STOP" else "length"  # the words of the other protocols
-    return server.finish(reason, usage or None, has_text=has_text, has_reasoning="thoughtsTokenCount" in usage)
+    return server.finish(
+        _REASONS[str(reason)], usage or None, has_text=has_text, has_reasoning="thoughtsTokenCount" in usage
+    )
 
 
 def _contents(messages: list) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def _read_tokens(server: ServerClient, path: str, body: dict[str, Any]) -> Token
             text = get_field(event, str, "token", "text")
             is_special = bool(event["token"].get("special")) or text == _END_OF_TEXT
             generated_text = event.get("generated_text")
-            stream.set_complete(is_special or generated_text is not None)  # a special token need not be the last
+            stream.set_complete(is_special or generated_text is not None)  # withdrawn if another token follows
             if text and not is_special:
                 has_text = True
                 yield text
@@ -90,9 +90,10 @@ def _read_tokens(server: ServerClient, path: str, body: dict[str, Any]) -> Token
 
 
 def _ends_with_stop_sequence(text: Any, parameters: dict[str, Any]) -> bool:
-    given = parameters.get("stop") or []
-    sequences = given if isinstance(given, list) else [given]
-    return any(str(text).endswith(sequence) for sequence in sequences if sequence and isinstance(sequence, str))
+    stop = parameters.get("stop") or []
+    sequences = stop if isinstance(stop, list) else [stop]
+    endings = tuple(sequence for sequence in sequences if sequence and isinstance(sequence, str))
+    return isinstance(text, str) and text.endswith(endings)
 
 
 def _accept_terms(server: ServerClient, model_id: str) -> None:
@@ -104,7 +105,7 @@ def _accept_terms(server: ServerClient, model_id: str) -> None:
         "activeModel": model_id,
         "searchEnabled": "true",
     }
-    # Success is a redirect, and following it would fetch the page once more. A failure can be a 200 with these fields.
+    # Success is a redirect, and following it would fetch the page again. A failure may be a 200 with the actual status.
     with hint_if(shows_internal_error, Hint.USE_HUGGINGCHAT):  # v0.7 takes JSON only (recorded: v0_7_settings_form)
         result = server.post("/settings", data=form, headers={"Referer": page_url(server)}, follow_redirects=False)
     if result.get("type") in ("error", "failure"):

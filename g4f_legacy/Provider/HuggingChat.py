@@ -65,8 +65,8 @@ def _accept_terms(server: ServerClient) -> None:
 
 def _send_prompt(server: ServerClient, path: str, prompt: dict[str, Any], parent: chat_ui.Parent) -> Tokens:
     if not parent.message_id:  # v0.7, whose responses never end
-        text = ReceivedText(prompt["inputs"], marks_length_limit=True)
-        return (yield from _read_tokens(server, path, text, body_ends=False, json=prompt))
+        received = ReceivedText(prompt["inputs"], marks_length_limit=True)
+        return (yield from _read_tokens(server, path, received, body_ends=False, json=prompt))
     prompt = {**prompt, "id": parent.message_id}
     try:
         return (yield from _read_tokens(server, path, ReceivedText(), files={"data": (None, json.dumps(prompt))}))
@@ -83,9 +83,10 @@ def _send_prompt(server: ServerClient, path: str, prompt: dict[str, Any], parent
 
 
 def _read_tokens(
-    server: ServerClient, path: str, received: ReceivedText, body_ends: bool = True, **prompt: Any
+    server: ServerClient, path: str, received: ReceivedText, body_ends: bool = True, **request: Any
 ) -> Tokens:
-    with server.stream(path, progress_timeout=server.read_timeout, body_ends=body_ends, **prompt) as stream:
+    # Keep-alives arrive ten times a second, so that the read timeout has to be that of progress.
+    with server.stream(path, progress_timeout=server.read_timeout, body_ends=body_ends, **request) as stream:
         for line in chat_ui.iter_lines(stream):
             text = ""
             match line.get("type"):
@@ -100,6 +101,7 @@ def _read_tokens(
                     raise error_from_payload(line, RateLimitError if line.get("statusCode") == 429 else GenerationError)
             if text:
                 yield text
+            # After an empty final text, an error may follow.
             if stream.is_complete and (received.has_text or not body_ends):
                 break
     return server.finish(received.reason, text=received.final_text, has_text=received.has_text)

@@ -58,10 +58,10 @@ def _request_tokens(server: ServerClient, body: dict[str, Any]) -> Tokens:
 
 
 def _read_tokens(server: ServerClient, stream: EventStream) -> Tokens:
-    has_text = has_reasoning = is_truncated = False
+    has_text = has_reasoning = has_message = promises_reason = False
     reason = usage = None
     for event in stream.json_events():
-        usage = event.get("usage") or usage
+        usage = get_or_empty(event, dict, "usage") or usage
         choices = get_objects(event, "choices")
         choice = next((choice for choice in choices if not get_or_empty(choice, int, "index")), {})  # 0, or no index
         message = get_or_empty(choice, dict, "delta") or get_or_empty(choice, dict, "message")
@@ -72,13 +72,15 @@ def _read_tokens(server: ServerClient, stream: EventStream) -> Tokens:
         if text:
             has_text = True
             yield text
-        reason = choice.get("finish_reason") or reason
-        is_complete = bool(reason or choice.get("message"))
-        is_truncated = not is_complete and (is_truncated or choice.get("finish_reason", "") is None)
-        stream.set_complete(is_complete)
+        reason = get_or_empty(choice, str, "finish_reason") or reason
+        has_message = has_message or bool(choice.get("message"))  # not a stream, but a complete payload
+        # Some servers never send the field. Those that send null promise a reason.
+        promises_reason = promises_reason or choice.get("finish_reason", "") is None
+        stream.set_complete(bool(reason) or has_message)
         if reason == "error" or (reason in ("content_filter", "tool_calls", "function_call") and not has_text):
             raise GenerationError(f"the server ended the completion: {reason}")
-    if is_truncated:  # despite [DONE]: llama-cpp-python 0.3.36 was seen to do so when another request arrives
+    if promises_reason and not (reason or has_message):
+        # Despite [DONE]: llama-cpp-python 0.3.36 was seen to end a stream so when another request arrives.
         raise StreamInterruptedError("the stream ended although its finish_reason was still null")
     return server.finish(reason, usage, has_text=has_text, has_reasoning=has_reasoning)
 
@@ -89,7 +91,8 @@ def _list_ids(server: ServerClient) -> list[str]:
         raise_reported_error(payload)
         yield from (get_field(listed, str, "id") for listed in get_objects(payload, "data"))
 
-    # The first is the default model, and OpenAI's list is in no useful order; OPENAI_MODEL matters to listings only.
+    # The first becomes the default model, and the order of OpenAI's list is arbitrary: the models that this provider
+    # names come first. OPENAI_MODEL comes before them in listings; a completion reads it before it asks for a list.
     preferred = os.environ.get("OPENAI_MODEL")
     return sorted(try_also_below_v1(server, fetch), key=lambda name: (name != preferred, name not in models))
 

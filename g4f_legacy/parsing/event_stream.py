@@ -54,7 +54,10 @@ class EventStream:
             ResponseFormatError: an event is not a JSON object.
             StreamInterruptedError: the stream ended or broke, and was not marked complete before.
         """
-        return self._yield_checked(iter_json_events(self._chunks), raise_error, every_event_is_progress)
+        return self._yield_checked(self._iter_payloads(), raise_error, every_event_is_progress)
+
+    def _iter_payloads(self) -> Iterator[dict[str, Any]]:
+        return iter_json_events(self._chunks)
 
     def json_lines(
         self, raise_error: Callable[[dict[str, Any]], Any], skip: Callable[[dict[str, Any]], bool]
@@ -87,7 +90,7 @@ class EventStream:
                 is_empty = False
                 yield payload
         except StreamInterruptedError:
-            if not self.is_complete:
+            if not self.is_complete:  # nothing is missing if the connection was lost after the marker
                 raise
         if is_empty:
             raise StreamInterruptedError("the server sent no events; it may have failed, or the prompt may be too long")
@@ -102,10 +105,8 @@ class SinglePayload(EventStream):
         super().__init__([])
         self._payload = payload
 
-    def json_events(
-        self, raise_error: Callable[[dict[str, Any]], Any] | None = None, *, every_event_is_progress: bool = True
-    ) -> Iterator[dict[str, Any]]:
-        return self._yield_checked(iter([self._payload]), raise_error)
+    def _iter_payloads(self) -> Iterator[dict[str, Any]]:
+        return iter([self._payload])
 
 
 def iter_json_events(chunks: Iterable[bytes]) -> Iterator[dict[str, Any]]:

@@ -61,8 +61,8 @@ def iter_events(chunks: Iterable[bytes], *, splits_objects: bool = False) -> Ite
     its place among the events. Comments, ids and retry times that are not valid, and events without data are skipped.
 
     Args:
-        splits_objects: whether a data line with a JSON object may follow another one without a blank line, which starts
-            a new event then. Together they would not be JSON.
+        splits_objects: whether a data line with a JSON object that directly follows another such line starts a new
+            event. Joined by a newline, as the specification demands, they would not be JSON.
 
     Raises:
         ResponseFormatError: a line, or the data of one event, is longer than ``MAX_LINE_LENGTH``.
@@ -122,7 +122,7 @@ def iter_events(chunks: Iterable[bytes], *, splits_objects: bool = False) -> Ite
 
 
 def _are_objects(data: list[bytes], value: bytes) -> bool:
-    """Return whether a data line, and the one before it, can only be a JSON object each."""
+    """Return whether the data so far, and the next data line, can only be a JSON object each."""
     return len(data) == 1 and data[0].startswith(b"{") and data[0].endswith(b"}") and value.startswith(b"{")
 
 

@@ -16,7 +16,8 @@ from ..parsing.payload import get_field, get_objects, get_or_empty, parse_json
 from ..transport.client import ServerClient, quote_segment
 from ..transport.failures import RETRIED_STATUSES
 
-# Node's words for a connection that failed or was lost, and those of the openai package for JavaScript.
+# What the fetch of Node calls a connection that failed, or that was lost, and what the openai package for JavaScript
+# calls it (`APIConnectionError`). chat-ui repeats them as they are.
 _MODEL_SERVER_FAILURES = ("fetch failed", "terminated", "Connection error")
 
 
@@ -52,20 +53,22 @@ def open_conversation(
 def _create_conversation(
     server: ServerClient, body: dict[str, Any], accept_terms: Callable[[], Any], terms_first: bool
 ) -> dict[str, Any]:
-    hint = _accept(accept_terms) if terms_first else None
-    try:
-        return _post_conversation(server, body, hint)
-    except RequestFailedError as error:
-        if error.status != 405 or terms_first:
-            raise
-    return _post_conversation(server, body, _accept(accept_terms))
+    if not terms_first:
+        try:
+            return _post_conversation(server, body)
+        except RequestFailedError as error:
+            if error.status != 405:
+                raise
+    hint = _accept_or_get_hint(accept_terms)
+    with hint_if(lambda error: error.status == 405, hint):
+        return _post_conversation(server, body)
 
 
-def _accept(accept_terms: Callable[[], Any]) -> Hint | None:
-    """Accept the terms, or return the hint for the case that the server requires it, but cannot let us.
+def _accept_or_get_hint(accept_terms: Callable[[], Any]) -> Hint | None:
+    """Accept the terms. If the server's ORIGIN makes it refuse that, return the hint to show if it requires them.
 
-    v0.4 refuses the form with 403 where its ORIGIN is not set, or is not the address that it is reached at. Without
-    terms it works all the same.
+    v0.4 answers 403 if its ORIGIN is not set, or is not the address that the request was sent to. Where it has no terms
+    to show, it works all the same.
     """
     try:
         accept_terms()
@@ -76,14 +79,12 @@ def _accept(accept_terms: Callable[[], Any]) -> Hint | None:
     return None
 
 
-def _post_conversation(server: ServerClient, body: dict[str, Any], hint_for_terms: Hint | None) -> dict[str, Any]:
+def _post_conversation(server: ServerClient, body: dict[str, Any]) -> dict[str, Any]:
     try:
         return server.post("/conversation", json=body)
     except RequestFailedError as error:
         if error.status in (400, 500):
             error.hint, error.model = Hint.CHECK_MODEL, body["model"]
-        if error.status == 405:
-            error.hint = hint_for_terms
         raise
 
 
@@ -102,8 +103,9 @@ class Parent(NamedTuple):
     """The message that the first prompt of a conversation answers to.
 
     Attributes:
-        message_id: empty for v0.7, which has no such message.
-        may_take_json: whether the server may be older than v0.9.2, which takes prompts as JSON, not multipart.
+        message_id: empty for v0.7, whose conversations have no such message.
+        may_take_json: whether the server may be older than v0.9.2. Those versions take prompts as JSON, the later ones
+            as multipart.
     """
 
     message_id: str
@@ -112,6 +114,11 @@ class Parent(NamedTuple):
 
 def find_parent(server: ServerClient, conversation: Conversation) -> Parent:
     """Find the parent of the first prompt, which each version of chat-ui keeps in another place.
+
+    The places are tried from the cheapest, which takes no request, to the oldest.
+
+    Returns:
+        The parent; one with an empty id if there is none.
 
     Raises:
         RequestFailedError: the server does not answer, requires credentials, or is overloaded.
@@ -142,7 +149,7 @@ def _parent_in_conversation(server: ServerClient, conversation: Conversation) ->
 
 
 def _parent_in_api(server: ServerClient, conversation: Conversation) -> str:
-    """Ask the API, which v0.8.4 and later have, and so do servers that take prompts as JSON."""
+    """Ask the API of v0.8.4 and later. The versions before v0.9.2 have it, and still take prompts as JSON."""
     payload = server.get(f"/api{conversation.path}", dict)
     return get_field(next(iter(get_objects(payload, "messages")), {}), str, "id")
 
@@ -169,8 +176,7 @@ def list_model_ids(server: ServerClient) -> list[str]:
     """Return the model ids that the server lists.
 
     Raises:
-        RequestFailedError: the server does not answer.
-        RequestFailedError: the server has no list (older versions), or its API is disabled.
+        RequestFailedError: the server does not answer, has no list (older versions), or its API is disabled.
         ResponseFormatError: the response is a page, or another payload.
     """
     try:
@@ -178,7 +184,7 @@ def list_model_ids(server: ServerClient) -> list[str]:
     except (RequestFailedError, ResponseFormatError) as error:
         if has_no_model_list(error):
             error.args = ("the server has no list of its models, only pages that show them: name one of those",)
-            error.hint = None
+            error.hint = None  # the message says what to do
         raise
     return [get_field(entry, str, "id") for entry in listed]
 
@@ -213,21 +219,21 @@ def raise_line_error(line: dict[str, Any]) -> None:
 
 
 @contextmanager
-def hint_if(is_sign: Callable[[ProviderError], bool], hint: Hint) -> Iterator[None]:
-    """Give errors of the block a hint where they are a sign of what it says."""
+def hint_if(is_sign: Callable[[ProviderError], bool], hint: Hint | None) -> Iterator[None]:
+    """Set the hint, unless it is None, of an error of the block for which `is_sign` returns true."""
     try:
         yield
     except (RequestFailedError, ResponseFormatError) as error:
-        if is_sign(error):
+        if hint and is_sign(error):
             error.hint = hint
         raise
 
 
 @contextmanager
 def hint_at_prompt(prompt: str, parent: Parent) -> Iterator[None]:
-    """Give a server's refusal of the prompt its hint.
+    """Set the hint of an error by which the server refuses the prompt.
 
-    A blank prompt is refused with 500 by v0.7 as by the versions before (seen at both): it is no sign of these.
+    v0.7, and the versions before it, refuse a blank prompt with 500 (seen at both): it is no sign of a version.
     """
     try:
         yield
@@ -243,6 +249,7 @@ def shows_legacy_server(error: ProviderError) -> bool:
     """Return whether an error shows that the server speaks the protocol of v0.3 to v0.6."""
     if isinstance(error, ResponseFormatError):
         return error.body.startswith("data:")
+    # Later versions say so, too, but not after the terms were accepted as JSON, which was tried by then.
     return "welcome modal" in error.detail
 
 

@@ -19,8 +19,8 @@ class ReceivedText:
 
     Args:
         prompt: what the server repeats as the final text if nothing was generated, as v0.7 does; empty for others.
-        marks_length_limit: whether `interrupted` only says that no end-of-text token was generated. The recordings of
-            v0.9.1 show that; the version of November 2026 was seen to say with it that someone stopped the generation.
+        marks_length_limit: whether `interrupted` only says that no end-of-text token was generated, as at v0.9.1
+            (recorded). At the version of November 2026 it was seen to say that someone stopped the generation.
 
     Attributes:
         has_text (bool): whether there is any text.
@@ -35,7 +35,7 @@ class ReceivedText:
         self._prompt = prompt
         self._marks_length_limit = marks_length_limit
         self._tokens: list[str] = []
-        self._tokens_before_tool = 0
+        self._tokens_before_tool: int | None = None  # None if no tool ran
         self._pending = ""  # the first half of a surrogate pair
 
     def add_token(self, token: str) -> str:
@@ -73,16 +73,16 @@ class ReceivedText:
             raise GenerationError("the model generated no text: the server repeats the prompt")
         self.has_text = self.has_text or bool(final_text)
         self.reason = "stop" if is_interrupted is False else None
-        if self._tokens_before_tool:
-            return missing_text(final_text, self._tokens, self._tokens_before_tool)
-        if final_text.strip():
-            self.final_text = final_text
-        missing = self._missing_text(final_text, received)
+        if self._tokens_before_tool is not None:
+            missing = missing_text_after_tool(final_text, self._tokens, self._tokens_before_tool)
+        else:
+            self.final_text = final_text if final_text.strip() else None
+            missing = self._compare_with_tokens(final_text, received)
         if is_interrupted and received:
             self._check_interruption(final_text, received, missing)
         return missing
 
-    def _missing_text(self, final_text: str, received: str) -> str:
+    def _compare_with_tokens(self, final_text: str, received: str) -> str:
         """Return what the final text adds to the tokens. Log a warning if the tokens are another text."""
         with suppress(StreamInterruptedError):
             return remaining_text(final_text, received)
@@ -121,7 +121,7 @@ def _ends_with_half(text: str) -> bool:
     return "\ud800" <= text[-1:] <= "\udbff"
 
 
-def missing_text(final_text: str, tokens: list[str], tokens_before_tool: int) -> str:
+def missing_text_after_tool(final_text: str, tokens: list[str], tokens_before_tool: int) -> str:
     """Return the part of the final text that the tokens lack, where a tool ran.
 
     Args:

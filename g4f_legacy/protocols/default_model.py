@@ -24,9 +24,12 @@ def get_default_model(
 ) -> str:
     """Return the first model that a server lists, or the provider's own first where the server has no list.
 
+    What a server listed is kept for the life of the process, by base URL. Threads that ask for the same server at the
+    same time wait for one request.
+
     Args:
-        list_models: asks the server; it is called until the server has listed its models once.
-        has_no_list: returns whether an error shows that the server has no list.
+        list_models: asks the server for its model ids.
+        has_no_list: returns whether an error of `list_models` means that the server has no list.
 
     Raises:
         RequestFailedError: the server does not answer.

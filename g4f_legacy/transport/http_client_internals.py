@@ -4,7 +4,7 @@ This module uses `HTTPResponse.fp` (a `BufferedReader` over a `socket.SocketIO`,
 `begin`, `headers`, `msg` and `will_close`, and `HTTPConnection.response_class` and `sock`
 (https://github.com/python/cpython/blob/3.13/Lib/http/client.py). They are needed because `http.client` has no
 deadlines, hides the bytes of a chunked body behind one chunk at a time, and does not report whether a failed response
-had started. It also relies on `getresponse` being allowed after a `request` that could not be sent, as urllib3 does.
+had started. Like urllib3, it relies on `getresponse` working after a `request` that failed while sending.
 
 Without them, bodies are read with `urllib3.HTTPResponse.read1`, which gives the same texts and errors, one chunk at a
 time. (`stream` would wait for a full buffer.) Deadlines are checked between reads only, and not in the headers; a
@@ -51,10 +51,10 @@ class StrictResponse(HTTPResponse):
         """Read the status line and the headers.
 
         Raises:
-            RemoteDisconnected: the connection was closed before the end of the headers, which `http.client` takes for
-                the end (`_read_headers`).
-            HTTPException: there are different lengths. urllib3 refuses them as well, but leaves the socket open.
-            StaleConnectionError: no byte was received on a connection that may be stale.
+            RemoteDisconnected: the connection was closed within the headers. `http.client` would take that for their
+                end (`_read_headers`).
+            HTTPException: the values of Content-Length differ. urllib3 refuses them, too, but leaves the socket open.
+            StaleConnectionError: the connection may be stale, and was closed before the first byte.
         """
         if self._may_be_stale and self._reader is not None:
             self._await_first_byte()
@@ -64,7 +64,7 @@ class StrictResponse(HTTPResponse):
             if self._reader.at_eof:
                 raise RemoteDisconnected("the headers are incomplete")
             self._reader.clear_deadline()
-        lengths = (self.msg.get("Content-Length") or "").split(",")
+        lengths = ",".join(self.msg.get_all("Content-Length") or []).split(",")
         if len({length.strip() for length in lengths}) > 1:
             raise HTTPException("the headers contain different lengths")
         if self.status == 101:

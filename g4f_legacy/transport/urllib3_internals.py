@@ -38,7 +38,7 @@ class _Pool(HTTPConnectionPool):
     QueueCls: Any = ConnectionStack
 
     def urlopen(self, *arguments: Any, **options: Any) -> Any:
-        """Send a request, once again on a new connection if the server had closed an idle one.
+        """Send a request. If it met an idle connection that the server had closed, send it once more, on a new one.
 
         The option `retries` does not count it: the server has not started to respond, and nothing suggests that a new
         connection fails as well.

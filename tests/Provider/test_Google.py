@@ -305,7 +305,7 @@ def test_a_completion_without_text_is_logged(play: Any, caplog: pytest.LogCaptur
         assert ask_google(play([exchange("POST", PATH, 200, (thought,))]).url) == ([], None)
     assert caplog.messages[1:] == [
         "Google: reasoning: hm",
-        "Google: the completion has no text: its reasoning used up max_tokens; give more, or ask for less reasoning",
+        "Google: the completion has no text: its reasoning used up max_tokens; raise it, or ask for less reasoning",
     ]
 
 

@@ -125,7 +125,7 @@ def test_a_completion_without_text_is_logged(play: Any, caplog: pytest.LogCaptur
         assert ask_openai(replay.url + "/v1") == ([], None)
     assert [message for message in caplog.messages if "OpenAI: " in message][1:] == [
         "OpenAI: reasoning: hm",
-        "OpenAI: the completion has no text: its reasoning used up max_tokens; give more, or ask for less reasoning",
+        "OpenAI: the completion has no text: its reasoning used up max_tokens; raise it, or ask for less reasoning",
     ]
 
 

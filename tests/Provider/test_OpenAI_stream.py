@@ -306,3 +306,15 @@ def test_an_error_that_is_overcome_is_freed_at_once(play: Any) -> None:
 
 def count_errors() -> int:
     return sum(issubclass(type(item), ProviderError) for item in gc.get_objects())
+
+
+@pytest.mark.parametrize("fields", [{"reason": {"a": 1}}, {"reason": 5}, {"usage": [1]}, {"usage": "much"}], ids=str)
+def test_a_reason_or_usage_of_another_type(fields: dict[str, Any], play: Any) -> None:
+    replay = play([exchange("POST", PATH, 200, (*TOKEN_CHUNKS, chunk(**fields), *END))])
+    tokens, error = ask_openai(replay.url + "/v1")
+    assert tokens == TOKENS and type(error) is ResponseFormatError
+
+
+def test_usage_that_is_null(play: Any) -> None:
+    replay = play([exchange("POST", PATH, 200, (*TOKEN_CHUNKS, chunk(usage=None, reason="stop"), DONE))])
+    assert ask_openai(replay.url + "/v1") == (TOKENS, None)

@@ -10,7 +10,7 @@ from replay import exchange, load
 
 from g4f_legacy.errors import AuthenticationError, RateLimitError, RequestFailedError
 from g4f_legacy.protocols.chat_ui import Conversation, Parent, find_parent
-from g4f_legacy.protocols.chat_ui_text import missing_text
+from g4f_legacy.protocols.chat_ui_text import missing_text_after_tool
 from g4f_legacy.Provider import HuggingChat
 from g4f_legacy.transport.client import ServerClient
 
@@ -153,5 +153,5 @@ def test_terms_are_accepted_if_the_server_requires_it(play: Any) -> None:
         ("b", ["a"], 0, "\n\nb"),
     ],
 )
-def test_missing_text(final_text: str, tokens: list[str], tokens_before_tool: int, missing: str) -> None:
-    assert missing_text(final_text, tokens, tokens_before_tool) == missing
+def test_missing_text_after_tool(final_text: str, tokens: list[str], tokens_before_tool: int, missing: str) -> None:
+    assert missing_text_after_tool(final_text, tokens, tokens_before_tool) == missing

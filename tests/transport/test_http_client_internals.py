@@ -32,8 +32,9 @@ def test_a_response_without_the_known_file(file: Any) -> None:
     assert get_deadline_reader(object()) is None  # type: ignore[arg-type]
 
 
-def test_different_lengths() -> None:
-    ambiguous = b"HTTP/1.1 200 OK\r\nContent-Length: 5, 6\r\n\r\nhello"
+@pytest.mark.parametrize("lengths", [b"Content-Length: 5, 6", b"Content-Length: 5\r\nContent-Length: 6"])
+def test_different_lengths(lengths: bytes) -> None:
+    ambiguous = b"HTTP/1.1 200 OK\r\n" + lengths + b"\r\n\r\nhello"
     with RawServer(lambda connection, _: connection.sendall(ambiguous)) as server:
         with pytest.raises(RequestFailedError, match="the headers contain different lengths"):
             OpenAI._list_models(base_url=f"{server.url}/v1", retries=0)
