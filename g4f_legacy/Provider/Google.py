@@ -1,6 +1,8 @@
 """Google's Gemini API. Its oddities: only `finishReason` ends a stream, and a bad key is answered with 400."""
 
 import logging
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Iterator
 
 from ..errors import GenerationError
@@ -59,7 +61,8 @@ def _read_tokens(server: ServerClient, path: str, body: dict[str, Any]) -> Token
     with server.stream(path, params={"alt": "sse"}, json=body) as stream:
         for event in stream.json_events():
             candidate = _first_candidate(event)
-            usage = get_or_empty(event, dict, "usageMetadata") or usage
+            if isinstance(event.get("usageMetadata"), dict):
+                usage = event["usageMetadata"]
             for text in _read_texts(candidate):
                 has_text = True
                 yield text
@@ -68,19 +71,14 @@ def _read_tokens(server: ServerClient, path: str, body: dict[str, Any]) -> Token
             if reason is not None and reason not in _REASONS:
                 details = [detail for detail in (reason, candidate.get("finishMessage")) if detail]
                 raise GenerationError(": ".join(["the server ended the completion", *map(summarize, details)]))
-    return server.finish(
-        _REASONS[str(reason)], usage or None, has_text=has_text, has_reasoning="thoughtsTokenCount" in usage
-    )
+    has_reasoning = bool(usage.get("thoughtsTokenCount"))
+    return server.finish(_REASONS.get(reason or ""), usage or None, has_text=has_text, has_reasoning=has_reasoning)
 
 
 def _contents(messages: list) -> dict[str, Any]:
     system, others = split_system(messages)
-    contents: list[dict[str, Any]] = []
-    for role, text in name_roles(others, _ROLES):
-        if contents and contents[-1]["role"] == role:  # roles have to alternate
-            contents[-1]["parts"].append({"text": text})
-        else:
-            contents.append({"role": role, "parts": [{"text": text}]})
+    by_role = groupby(name_roles(others, _ROLES), key=itemgetter(0))  # roles have to alternate
+    contents = [{"role": role, "parts": [{"text": text} for _, text in group]} for role, group in by_role]
     return {"contents": contents, **({"systemInstruction": {"parts": [{"text": system}]}} if system else {})}
 
 

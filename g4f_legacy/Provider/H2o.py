@@ -91,7 +91,7 @@ def _read_tokens(server: ServerClient, path: str, body: dict[str, Any]) -> Token
 
 def _ends_with_stop_sequence(text: Any, parameters: dict[str, Any]) -> bool:
     stop = parameters.get("stop") or []
-    sequences = stop if isinstance(stop, list) else [stop]
+    sequences = stop if isinstance(stop, (list, tuple)) else [stop]
     endings = tuple(sequence for sequence in sequences if sequence and isinstance(sequence, str))
     return isinstance(text, str) and text.endswith(endings)
 

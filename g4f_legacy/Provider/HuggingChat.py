@@ -31,11 +31,11 @@ _NEEDS_AUTH_EVERYWHERE = False  # only at the public server; read by `options`
 
 
 def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> Iterator[str]:
-    tokens = _stream_tokens(model, messages, kwargs)
+    tokens = _stream_tokens(model, messages, stream, kwargs)
     return (yield from tokens if stream else yield_joined(tokens))
 
 
-def _stream_tokens(model: str, messages: list, kwargs: dict[str, Any]) -> Tokens:
+def _stream_tokens(model: str, messages: list, stream: bool, kwargs: dict[str, Any]) -> Tokens:
     with _open_client(kwargs) as server, chat_ui.hint_if(chat_ui.shows_legacy_server, Hint.USE_H2O):
         system, others = split_system(messages)
         prompt = {"is_retry": False, **server.parameters, "inputs": as_one_message(others)}
@@ -46,8 +46,8 @@ def _stream_tokens(model: str, messages: list, kwargs: dict[str, Any]) -> Tokens
             body["preprompt"] = system
         with chat_ui.open_conversation(server, body, accept_terms=partial(_accept_terms, server)) as conversation:
             parent = chat_ui.find_parent(server, conversation)
-            with chat_ui.hint_at_prompt(prompt["inputs"], parent):
-                return (yield from _send_prompt(server, conversation.path, prompt, parent))
+            with chat_ui.hint_at_prompt(prompt["inputs"], parent, conversation):
+                return (yield from _send_prompt(server, conversation.path, prompt, parent, stream))
 
 
 def _open_client(kwargs: dict[str, Any]) -> ServerClient:
@@ -63,19 +63,23 @@ def _accept_terms(server: ServerClient) -> None:
         server.post("/settings", json={"ethicsModalAccepted": True})
 
 
-def _send_prompt(server: ServerClient, path: str, prompt: dict[str, Any], parent: chat_ui.Parent) -> Tokens:
+def _send_prompt(
+    server: ServerClient, path: str, prompt: dict[str, Any], parent: chat_ui.Parent, stream: bool
+) -> Tokens:
     if not parent.message_id:  # v0.7, whose responses never end
-        received = ReceivedText(prompt["inputs"], marks_length_limit=True)
+        received = ReceivedText(stream, prompt=prompt["inputs"], marks_length_limit=True)
         return (yield from _read_tokens(server, path, received, body_ends=False, json=prompt))
     prompt = {**prompt, "id": parent.message_id}
     try:
-        return (yield from _read_tokens(server, path, ReceivedText(), files={"data": (None, json.dumps(prompt))}))
+        multipart = {"data": (None, json.dumps(prompt))}
+        return (yield from _read_tokens(server, path, ReceivedText(stream), files=multipart))
     except RequestFailedError as error:
         if error.status != 500 or not parent.may_take_json:
             raise
         multipart_failure = error.args[0]
     try:
-        return (yield from _read_tokens(server, path, ReceivedText(marks_length_limit=True), json=prompt))
+        received = ReceivedText(stream, marks_length_limit=True)
+        return (yield from _read_tokens(server, path, received, json=prompt))
     except RequestFailedError as error:
         if error.status == 500:
             error.add_context(f"and as multipart: {multipart_failure}")
@@ -104,6 +108,7 @@ def _read_tokens(
             # After an empty final text, an error may follow.
             if stream.is_complete and (received.has_text or not body_ends):
                 break
+        received.check_complete()
     return server.finish(received.reason, text=received.final_text, has_text=received.has_text)
 
 

@@ -59,14 +59,16 @@ def _request_tokens(server: ServerClient, body: dict[str, Any]) -> Tokens:
 
 def _read_tokens(server: ServerClient, stream: EventStream) -> Tokens:
     has_text = has_reasoning = has_message = promises_reason = False
-    reason = usage = None
+    reason, usage = None, dict[str, Any]()
     for event in stream.json_events():
-        usage = get_or_empty(event, dict, "usage") or usage
+        if isinstance(event.get("usage"), dict):
+            usage = event["usage"]
         choices = get_objects(event, "choices")
         choice = next((choice for choice in choices if not get_or_empty(choice, int, "index")), {})  # 0, or no index
         message = get_or_empty(choice, dict, "delta") or get_or_empty(choice, dict, "message")
         text = get_or_empty(message, str, "content")
-        if isinstance(reasoning := message.get("reasoning_content") or message.get("reasoning"), str):
+        reasoning = message.get("reasoning_content") or message.get("reasoning")
+        if reasoning and isinstance(reasoning, str):
             has_reasoning = True
             _log.debug("OpenAI: reasoning: %s", reasoning)
         if text:
@@ -74,15 +76,17 @@ def _read_tokens(server: ServerClient, stream: EventStream) -> Tokens:
             yield text
         reason = get_or_empty(choice, str, "finish_reason") or reason
         has_message = has_message or bool(choice.get("message"))  # not a stream, but a complete payload
-        # Some servers never send the field. Those that send null promise a reason.
-        promises_reason = promises_reason or choice.get("finish_reason", "") is None
+        if "finish_reason" in choice:  # some servers leave it out until the end; null promises that one follows
+            promises_reason = choice["finish_reason"] is None
         stream.set_complete(bool(reason) or has_message)
         if reason == "error" or (reason in ("content_filter", "tool_calls", "function_call") and not has_text):
             raise GenerationError(f"the server ended the completion: {reason}")
     if promises_reason and not (reason or has_message):
         # Despite [DONE]: llama-cpp-python 0.3.36 was seen to end a stream so when another request arrives.
         raise StreamInterruptedError("the stream ended although its finish_reason was still null")
-    return server.finish(reason, usage, has_text=has_text, has_reasoning=has_reasoning)
+    details = usage.get("completion_tokens_details")
+    has_reasoning = has_reasoning or isinstance(details, dict) and bool(details.get("reasoning_tokens"))
+    return server.finish(reason, usage or None, has_text=has_text, has_reasoning=has_reasoning)
 
 
 def _list_ids(server: ServerClient) -> list[str]:

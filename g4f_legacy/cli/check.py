@@ -113,10 +113,10 @@ def _print_step(response: requests.Response, **_: Any) -> None:
 
 
 class _WarningPrinter(logging.Handler):
-    """Prints failures that do not fail the completion, such as those of its clean-up."""
+    """Prints what does not fail the completion, such as a failure of its clean-up, or an early end."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(f"failed  {record.getMessage()}")
+        print(f"warning {record.getMessage()}")

@@ -22,10 +22,17 @@ _MODEL_SERVER_FAILURES = ("fetch failed", "terminated", "Connection error")
 
 
 class Conversation(NamedTuple):
-    """A conversation on the server: its path, and the payload that the server described it with."""
+    """A conversation on the server.
+
+    Attributes:
+        path: its path.
+        payload: what the server described it with.
+        has_accepted_terms: whether the server required its terms to be accepted, and took that.
+    """
 
     path: str
     payload: dict[str, Any]
+    has_accepted_terms: bool = False
 
 
 @contextmanager
@@ -44,24 +51,25 @@ def open_conversation(
         RequestFailedError: the server refuses.
         ResponseFormatError: the server describes no conversation.
     """
-    payload = _create_conversation(server, body, accept_terms, terms_first)
+    payload, has_accepted_terms = _create_conversation(server, body, accept_terms, terms_first)
     path = f"/conversation/{quote_segment(get_field(payload, str, 'conversationId'))}"
     with server.deleted_on_exit(path, stop_path=f"{path}/stop-generating"), _explain_model_server():
-        yield Conversation(path, payload)
+        yield Conversation(path, payload, has_accepted_terms)
 
 
 def _create_conversation(
     server: ServerClient, body: dict[str, Any], accept_terms: Callable[[], Any], terms_first: bool
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], bool]:
+    """Return the payload, and whether the terms were accepted."""
     if not terms_first:
         try:
-            return _post_conversation(server, body)
+            return _post_conversation(server, body), False
         except RequestFailedError as error:
             if error.status != 405:
                 raise
     hint = _accept_or_get_hint(accept_terms)
     with hint_if(lambda error: error.status == 405, hint):
-        return _post_conversation(server, body)
+        return _post_conversation(server, body), hint is None
 
 
 def _accept_or_get_hint(accept_terms: Callable[[], Any]) -> Hint | None:
@@ -191,7 +199,7 @@ def list_model_ids(server: ServerClient) -> list[str]:
 
 def has_no_model_list(error: ProviderError) -> bool:
     """Return whether an error shows that the server cannot list its models."""
-    is_page = error.body.lstrip().lower().startswith(("<!doctype html", "<html"))
+    is_page = isinstance(error, ResponseFormatError) and error.body.lstrip().lower().startswith(("<!doctype", "<html"))
     return is_page or error.status == 404 or "API is disabled" in error.body
 
 
@@ -230,27 +238,25 @@ def hint_if(is_sign: Callable[[ProviderError], bool], hint: Hint | None) -> Iter
 
 
 @contextmanager
-def hint_at_prompt(prompt: str, parent: Parent) -> Iterator[None]:
+def hint_at_prompt(prompt: str, parent: Parent, conversation: Conversation) -> Iterator[None]:
     """Set the hint of an error by which the server refuses the prompt.
 
-    v0.7, and the versions before it, refuse a blank prompt with 500 (seen at both): it is no sign of a version.
+    v0.7, and the versions before it, refuse a blank prompt with 500 (seen at both): it is no sign of a version. Other
+    prompts are a sign of the versions before, unless the server has taken its terms as JSON.
     """
     try:
         yield
     except RequestFailedError as error:
         if error.status in (400, 500) and not prompt.strip():
             error.hint = Hint.BLANK_PROMPT
-        elif not parent.message_id and shows_internal_error(error):
+        elif not parent.message_id and not conversation.has_accepted_terms and shows_internal_error(error):
             error.hint = Hint.USE_H2O
         raise
 
 
 def shows_legacy_server(error: ProviderError) -> bool:
     """Return whether an error shows that the server speaks the protocol of v0.3 to v0.6."""
-    if isinstance(error, ResponseFormatError):
-        return error.body.startswith("data:")
-    # Later versions say so, too, but not after the terms were accepted as JSON, which was tried by then.
-    return "welcome modal" in error.detail
+    return isinstance(error, ResponseFormatError) and error.body.startswith("data:")
 
 
 def shows_modern_server(error: ProviderError) -> bool:

@@ -18,6 +18,7 @@ class ReceivedText:
     """The text received so far.
 
     Args:
+        is_streamed: whether the caller sees each token. Otherwise the result is the final text.
         prompt: what the server repeats as the final text if nothing was generated, as v0.7 does; empty for others.
         marks_length_limit: whether `interrupted` only says that no end-of-text token was generated, as at v0.9.1
             (recorded). At the version of November 2026 it was seen to say that someone stopped the generation.
@@ -28,10 +29,11 @@ class ReceivedText:
         final_text (str or None): the complete text by the server's account; None where it is no more than the tokens.
     """
 
-    def __init__(self, prompt: str = "", *, marks_length_limit: bool = False) -> None:
+    def __init__(self, is_streamed: bool, *, prompt: str = "", marks_length_limit: bool = False) -> None:
         self.has_text = False
         self.reason: str | None = None
         self.final_text: str | None = None
+        self._is_streamed = is_streamed
         self._prompt = prompt
         self._marks_length_limit = marks_length_limit
         self._tokens: list[str] = []
@@ -57,6 +59,7 @@ class ReceivedText:
     def mark_tool(self) -> None:
         """Note that a tool ran. The final text may hold only what follows it."""
         self._tokens_before_tool = len(self._tokens)
+        self._pending = ""
 
     def add_final_text(self, final_text: str, is_interrupted: bool | None) -> str:
         """Add the text of the line that ends the stream, and return the part of it that has not been yielded.
@@ -66,55 +69,46 @@ class ReceivedText:
 
         Raises:
             GenerationError: nothing was generated, and the final text is the prompt.
-            StreamInterruptedError: the generation was stopped, so that the text is truncated.
         """
         received = "".join(self._tokens)
         if not received and self._prompt and final_text.strip() == self._prompt.strip():
             raise GenerationError("the model generated no text: the server repeats the prompt")
-        self.has_text = self.has_text or bool(final_text)
-        self.reason = "stop" if is_interrupted is False else None
-        if self._tokens_before_tool is not None:
-            missing = missing_text_after_tool(final_text, self._tokens, self._tokens_before_tool)
-        else:
-            self.final_text = final_text if final_text.strip() else None
-            missing = self._compare_with_tokens(final_text, received)
         if is_interrupted and received:
-            self._check_interruption(final_text, received, missing)
-        return missing
+            self.reason = "interrupted"
+        elif is_interrupted is False:
+            self.reason = "stop"
+        self.has_text = self.has_text or bool(final_text)
+        if self._tokens_before_tool is not None:
+            return missing_text_after_tool(final_text, self._tokens, self._tokens_before_tool)
+        self.final_text = final_text if final_text.strip() else None
+        return self._compare_with_tokens(final_text, received)
+
+    def check_complete(self) -> None:
+        """Raise StreamInterruptedError if someone stopped the generation, so that the text is truncated."""
+        if self.reason == "interrupted" and not self._marks_length_limit:
+            raise StreamInterruptedError(
+                "the server marked the text as interrupted: another client of the same login stopped it, or it reached "
+                "the length limit"
+            )
 
     def _compare_with_tokens(self, final_text: str, received: str) -> str:
-        """Return what the final text adds to the tokens. Log a warning if the tokens are another text."""
+        """Return what the final text adds to the tokens. Log it if the tokens are another text."""
+        if final_text.startswith(received):
+            return final_text[len(received) :]
+        if final_text.strip() == received.strip():
+            return ""
         with suppress(StreamInterruptedError):
             return remaining_text(final_text, received)
+        level = logging.WARNING if self._is_streamed else logging.INFO
         if not final_text.strip():
             log.warning("HuggingChat: there is no final text; the result is that of the tokens")
-        elif _continues(received, final_text):
-            log.info(
-                "HuggingChat: the final text ends %d characters before the tokens", len(received) - len(final_text)
-            )
         elif received.rstrip().endswith(final_text.strip()):
-            log.warning(
-                "HuggingChat: the server generated the text again; only the end of the tokens is its final text"
-            )
+            log.log(level, "HuggingChat: the server generated the text again; its final text is the end of the tokens")
+        elif received.strip().startswith(final_text.strip()):
+            log.info("HuggingChat: the tokens go on after the final text, with a stop sequence")
         else:
-            log.warning("HuggingChat: the final text differs from the tokens: without stream=True it is the result")
+            log.log(level, "HuggingChat: the final text differs from the tokens; without stream=True it is the result")
         return ""
-
-    def _check_interruption(self, final_text: str, received: str, missing: str) -> None:
-        if _continues(received, final_text):
-            self.reason = "stop"  # by a sequence of several tokens
-            return
-        if not missing.strip() and not self._marks_length_limit:
-            raise StreamInterruptedError(
-                "the generation was stopped, in another tab or by another client with the same login"
-            )
-        self.reason = "interrupted"
-
-
-def _continues(received: str, final_text: str) -> bool:
-    """Return whether the tokens begin with all of the final text, and go on after it."""
-    received, final_text = received.strip(), final_text.strip()
-    return final_text != "" and received != final_text and received.startswith(final_text)
 
 
 def _ends_with_half(text: str) -> bool:
@@ -131,8 +125,11 @@ def missing_text_after_tool(final_text: str, tokens: list[str], tokens_before_to
     """
     starts = [0, tokens_before_tool] if tokens_before_tool < len(tokens) else [0]
     for start in starts:
+        received = "".join(tokens[start:])
         with suppress(StreamInterruptedError):
-            return remaining_text(final_text, "".join(tokens[start:]))
+            return remaining_text(final_text, received)
+        if final_text.strip() and received.strip().startswith(final_text.strip()):  # with a stop sequence after it
+            return ""
     if "".join(tokens).rstrip().endswith(final_text.strip()):
         return ""
     return f"\n\n{final_text}"

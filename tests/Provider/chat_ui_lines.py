@@ -29,7 +29,7 @@ def exchanges_with(*chunks: Any, ended: str = "complete", **framing: str) -> lis
 
 
 def exchanges_before_v0_9_5(page: Any, *responses: tuple[int, str]) -> list[dict[str, Any]]:
-    """Return the exchanges with a server of v0.7 to v0.9.4, by its source: there are no recordings.
+    """Return the exchanges with a server of v0.7 to v0.9.4, which does not have the route of the API.
 
     Args:
         page: the data of the conversation's page, which has the parent.

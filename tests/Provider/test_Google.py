@@ -18,6 +18,7 @@ from g4f_legacy.errors import (
     StreamInterruptedError,
 )
 from g4f_legacy.Provider import Google
+from g4f_legacy.tokens import TokenStream
 
 NOT_RECORDED = "Gemini cannot be self-hosted: these tests use a server that behaves as Google documents it"
 PATH = "/v1beta/models/gemini-flash-latest:streamGenerateContent?alt=sse"
@@ -319,3 +320,25 @@ def test_list_models(play: Any) -> None:
     replay = play([exchange("GET", path, 200, (json.dumps({"models": listed}),), content_length="?")])
     assert Google._list_models(base_url=replay.url, auth=KEY) == ["gemini-x"]
     assert replay.sent[0].headers["x-goog-api-key"] == KEY
+
+
+@pytest.mark.parametrize(
+    "chunks, reason, warning",
+    [
+        ([event("Hi", reason="STOP")], "stop", ""),
+        ([event("Hi", reason="MAX_TOKENS")], "length", "length limit"),
+        ([event("Hi"), "data: [DONE]\r\n\r\n"], None, ""),  # as a proxy may end the stream
+        ([event("Hi", reason="STOP", usageMetadata=[1])], "stop", ""),
+        ([event(reason="MAX_TOKENS", usageMetadata={"thoughtsTokenCount": 0})], "length", "(finish_reason: length)"),
+    ],
+)
+def test_how_it_ended(
+    chunks: list[str], reason: Any, warning: str, play: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    replay = play([exchange("POST", PATH, 200, tuple(chunks))])
+    stream = TokenStream(Google._create_completion("", HELLO, True, base_url=replay.url, auth=KEY))
+    collected = list(stream)
+    assert stream.finish is not None and stream.finish_reason == reason
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert bool(warnings) == bool(warning) and warning in "".join(warnings)
+    assert collected == ([] if "no text" in caplog.text else ["Hi"])

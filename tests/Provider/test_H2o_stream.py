@@ -72,6 +72,9 @@ class TestEndOfStream:
         assert self.ask(play, *chunks) == (["a"], None)
         assert self.ask(play, *chunks, ended="aborted") == (["a"], None)
 
+    def test_an_end_of_text_with_the_generated_text(self, play: Any) -> None:
+        assert self.ask(play, self.event("a"), self.event("<|endoftext|>", generated="a")) == (["a"], None)
+
     @pytest.mark.parametrize("text", ["<|endoftext|> ", "<|endoftext|", "</s>"])
     def test_other_texts_are_ordinary(self, text: str, play: Any) -> None:
         assert self.ask(play, self.event(text), self.event("a", generated="x")) == ([text, "a"], None)
@@ -94,7 +97,9 @@ class TestEndOfStream:
             ({}, None, "length"),
             ({}, ["x", "User"], "stop"),
             ({}, "User", "stop"),
+            ({}, ("x", "User"), "stop"),
             ({}, ["user", ""], "length"),
+            ({}, 5, "length"),
         ],
     )
     def test_reason(self, last: Any, stop: Any, reason: str, play: Any) -> None:

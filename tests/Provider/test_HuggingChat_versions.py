@@ -113,6 +113,17 @@ def test_recording_joined(name: str, play: Any) -> None:
     assert error is None or error.partial == text
 
 
+@pytest.mark.parametrize("name", ["v0_7_stopped_early", "v0_9_1_stopped_early"])
+def test_leaving_early(name: str, play: Any) -> None:
+    exchanges = load(f"hugging_chat/{name}")
+    replay = play(exchanges)
+    messages = [{"role": "user", "content": recorded_prompt(exchanges)}]
+    tokens = HuggingChat._create_completion(MODEL, messages, True, base_url=replay.url)
+    assert [next(tokens) for _ in range(6)] == [" t0é😀", " t1", " t2", " t3", " t4", " t5"]
+    tokens.close()
+    assert_sent_as_recorded(replay, exchanges)
+
+
 class TestABodyWithoutAnEnd:
     """v0.7 does not end the body of a stream, and so costs one connection more, and no wait."""
 
@@ -159,9 +170,10 @@ class TestJSONOrMultipart:
 
 
 def json_prompt_answer(*chunks: str) -> list[dict[str, Any]]:
-    """Return the exchanges with a server that takes prompts as JSON, v0.8 to v0.9.1."""
-    page = {"nodes": [{"data": [{"messages": 1}, [2], {"id": 3}, "m1"]}]}
-    return exchanges_before_v0_9_5(page, (500, "{}"), (200, "".join(chunks)))
+    """Return the recording v0_9_1_hello, where the prompt is taken as JSON, with another stream."""
+    exchanges = load("hugging_chat/v0_9_1_hello")
+    exchanges[-2]["response"]["chunks"] = list(chunks)
+    return exchanges
 
 
 def interrupted_line(text: str) -> str:
@@ -180,6 +192,11 @@ class TestFinalText:
                 ["Hel", "lo", "Hel", "lo", " you"], "Hello you", ["generated the text again"], id="a regeneration"
             ),
             pytest.param(["a"], "b", ["differs from the tokens"], id="another text"),
+            pytest.param(
+                ["Hi", " you", "Hi", " you"], "Hi you", ["generated the text again"], id="an equal regeneration"
+            ),
+            pytest.param(["Hello"], "\n Hello", [], id="white space at the beginning"),
+            pytest.param(["Hello \n"], "Hello\n", [], id="white space twice"),
         ],
     )
     def test_it_is_the_result(
@@ -188,7 +205,9 @@ class TestFinalText:
         chunks = [*map(token_line, tokens), final_line(text)]
         assert ask(play(exchanges_with(*chunks)))[:2] == (tokens, None)
         assert_warnings(caplog, *warnings)
+        caplog.clear()
         assert ask(play(exchanges_with(*chunks)), stream=False)[:2] == ([text], None)
+        assert_warnings(caplog)
 
     def test_no_final_text(self, play: Any, caplog: pytest.LogCaptureFixture) -> None:
         chunks = [token_line("a"), final_line("")]
@@ -196,42 +215,50 @@ class TestFinalText:
         assert_warnings(caplog, "no final text")
         assert ask(play(exchanges_with(*chunks)), stream=False)[:2] == (["a"], None)
 
+    @pytest.mark.parametrize("final_text", ["It is 4.", "Let me see. It is 4."])
+    def test_a_stop_sequence_after_a_tool(self, final_text: str, play: Any) -> None:
+        tokens = ["Let me see.", " It is 4.", "\nUser"]
+        chunks = [*map(token_line, tokens), final_line(final_text)]
+        chunks.insert(1, line(type="tool"))
+        assert ask(play(exchanges_with(*chunks)))[:2] == (tokens, None)
+
     def test_where_a_tool_ran_the_tokens_are_the_result(self, play: Any) -> None:
         chunks = [token_line("Let me see."), line(type="tool"), token_line(" It is"), final_line("It is 4.")]
         assert ask(play(exchanges_with(*chunks)), stream=False)[:2] == (["Let me see. It is 4."], None)
 
 
 class TestInterrupted:
-    def test_a_stopped_generation(self, play: Any) -> None:
-        chunks = [token_line("Hel"), token_line("lo "), interrupted_line("Hello")]
-        tokens, error, finish = ask(play(exchanges_with(*chunks)))
-        assert tokens == ["Hel", "lo "] and type(error) is StreamInterruptedError and finish is None
+    """What `interrupted` means at today's version, and that it only marks the length limit before v0.9.2."""
+
+    @pytest.mark.parametrize(
+        "tokens, final_text, yielded",
+        [
+            (["Hel", "lo "], "Hello", ["Hel", "lo "]),
+            (["Hello", " you"], "Hello", ["Hello", " you"]),
+            (["Hel"], "Hello", ["Hel", "lo"]),
+            (["a"], "b", ["a"]),
+        ],
+        ids=["the tokens", "less than the tokens", "more than the tokens", "another text"],
+    )
+    @pytest.mark.parametrize("tool", [None, 0, 1], ids=["no tool", "a tool first", "a tool after the first token"])
+    def test_after_tokens(
+        self, tool: int | None, tokens: list[str], final_text: str, yielded: list[str], play: Any
+    ) -> None:
+        chunks = [*map(token_line, tokens), interrupted_line(final_text)]
+        if tool is not None:
+            chunks.insert(tool, line(type="tool"))
+        got, error, finish = ask(play(exchanges_with(*chunks)))
+        assert type(error) is StreamInterruptedError and finish is None
+        assert tool is not None or got == yielded
         _, error, _ = ask(play(exchanges_with(*chunks)), stream=False)
-        assert type(error) is StreamInterruptedError and error.partial == "Hello "
-
-    @pytest.mark.parametrize("first", ["tool", "stream"])
-    def test_a_stopped_generation_after_a_tool(self, first: str, play: Any) -> None:
-        chunks = [line(type="tool"), token_line("Hello"), interrupted_line("Hello")]
-        if first == "stream":
-            chunks.insert(0, token_line("Let me see."))
-        _, error, _ = ask(play(exchanges_with(*chunks)))
-        assert type(error) is StreamInterruptedError
-
-    def test_a_stopped_generation_with_another_text(self, play: Any) -> None:
-        _, error, _ = ask(play(exchanges_with(token_line("a"), interrupted_line("b"))))
-        assert type(error) is StreamInterruptedError
+        assert type(error) is StreamInterruptedError and error.partial == "".join(got)
 
     def test_an_interrupted_text_without_tokens_is_complete(self, play: Any) -> None:
         tokens, error, finish = ask(play(exchanges_with(interrupted_line("Hello"))))
         assert (tokens, error, finish.reason) == (["Hello"], None, None)
 
-    def test_a_stop_sequence_of_several_tokens(self, play: Any) -> None:
-        chunks = [token_line("Hello."), token_line("\nUser"), interrupted_line("Hello.")]
-        tokens, error, finish = ask(play(exchanges_with(*chunks)))
-        assert (tokens, error, finish) == (["Hello.", "\nUser"], None, Finish("stop", text="Hello."))
-
     @pytest.mark.parametrize("text", ["Hello", "Hello you"])
-    def test_it_only_marks_the_length_limit_before_v0_9_2(self, text: str, play: Any) -> None:
+    def test_before_v0_9_2(self, text: str, play: Any) -> None:
         tokens, error, finish = ask(play(json_prompt_answer(token_line("Hello"), interrupted_line(text))))
         assert ("".join(tokens), error, finish.reason) == (text, None, "interrupted")
 
@@ -276,6 +303,13 @@ class TestTheModelServerIsDown:
 
 class TestModels:
     PAGE = "<!DOCTYPE html><html><body>Models</body></html>"
+
+    @pytest.mark.parametrize("model", ["", None])
+    @pytest.mark.parametrize("status, hint", [(502, None), (401, Hint.CHECK_CREDENTIALS), (429, Hint.TRY_LATER)])
+    def test_a_page_of_a_proxy_is_another_failure(self, status: int, hint: Any, model: Any, play: Any) -> None:
+        replay = play([exchange("GET", "/api/models", status, (self.PAGE,), content_length="?")])
+        _, error = ask_hugging_chat(replay.url, model=model, retries=0)
+        assert error is not None and (error.status, error.hint) == (status, hint) and len(replay.sent) == 1
 
     @pytest.mark.parametrize("status", [200, 404])
     def test_a_server_that_lists_them_on_a_page(self, status: int, play: Any) -> None:
@@ -328,6 +362,17 @@ class TestRecognition:
     def test_a_blank_prompt_is_no_sign_of_another_generation(self, prompt: str, play: Any) -> None:
         exchanges = exchanges_before_v0_9_5({"nodes": []}, (500, '{"message": "Internal Error"}'))
         assert errors_of(HuggingChat, play(exchanges), prompt).hint is Hint.BLANK_PROMPT
+
+    def test_a_failure_of_v0_7_is_no_sign_either(self, play: Any) -> None:
+        exchanges = load("hugging_chat/v0_7_hello")
+        exchanges[-2]["response"].update(status=500, chunks=['{"message": "Internal Error"}'], ended="complete")
+        error = errors_of(HuggingChat, play(exchanges))
+        assert error.status == 500 and error.hint is None
+
+    def test_a_cookie_that_is_not_kept_is_no_sign_either(self, play: Any) -> None:
+        refused, accepted = load("hugging_chat/v0_7_hello")[:2]
+        error = errors_of(HuggingChat, play([refused, accepted, refused]))
+        assert error.status == 405 and error.hint is None
 
     def test_an_internal_error_at_a_prompt_with_text(self, play: Any) -> None:
         exchanges = exchanges_before_v0_9_5({"nodes": []}, (500, '{"message": "Internal Error"}'))

@@ -118,6 +118,23 @@ class TestWithoutStream:
         assert tokens == [] and type(error) is kind
 
 
+@pytest.mark.parametrize(
+    "delta, usage, words",
+    [
+        ({"reasoning": ""}, {}, "(finish_reason: length)"),
+        ({"reasoning_content": ""}, {"completion_tokens_details": None}, "(finish_reason: length)"),
+        ({}, {"completion_tokens_details": {"reasoning_tokens": 0}}, "(finish_reason: length)"),
+        ({}, {"completion_tokens_details": {"reasoning_tokens": 9}}, "its reasoning used up max_tokens"),
+    ],
+)
+def test_what_counts_as_reasoning(
+    delta: Any, usage: Any, words: str, play: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    chunks = (chunk(choices=[{"delta": delta}]), chunk(reason="length", usage=usage), DONE)
+    assert ask_openai(play([exchange("POST", PATH, 200, chunks)]).url + "/v1") == ([], None)
+    assert words in caplog.text
+
+
 def test_a_completion_without_text_is_logged(play: Any, caplog: pytest.LogCaptureFixture) -> None:
     reasoning = chunk(choices=[{"delta": {"reasoning": "hm"}}])
     replay = play([exchange("POST", PATH, 200, (reasoning, chunk(reason="length"), DONE))])

@@ -132,6 +132,8 @@ class H2oRoutes:
             return Response("Non-JSON form requests need to have a referer", 403, content_type="text/plain")
         if split_url(referer).netloc != request.host:
             return Response("Wrong referer", 403, content_type="text/plain")
+        if request.is_json:
+            return _server_error()  # chat-ui of that time takes a form only
         self._sessions.set_accepted(g.cookie, request.form.get("ethicsModalAccepted") == "true")
         if "text/html" in request.headers.get("Accept", ""):
             return redirect(referer, 303)
