@@ -86,7 +86,9 @@ class Hint(Enum):
     GIVE_CREDENTIALS = "Give a token or cookie text with {auth}, or cookies with {cookies}, or set {auth_variables}."
     GIVE_CREDENTIALS_OR_SERVER = GIVE_CREDENTIALS + " Your own server, given with {base_url}, may need none."
     NAME_PROVIDER = "Name the provider to ask with {provider}."
-    NO_WORKER = "No worker takes the message: is one connected to the inference server, for this model?"
+    NO_WORKER = (
+        "No worker has taken the message: all are busy, or none is connected to the inference server for this model."
+    )
     ONE_MESSAGE_PER_LOGIN = "Ask one question at a time with each login, or use several."
     POSSIBLE_RATE_LIMIT = (
         "This server also responds so when a login sends more than 20 messages within 10 minutes: try again later, or "

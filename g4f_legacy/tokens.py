@@ -122,7 +122,7 @@ def describe_ending(reason: str | None, *, has_text: bool, has_reasoning: bool =
         return _ADVICE_BY_REASON.get(reason or "", "")
     if has_reasoning and reason == "length":
         return "the completion has no text: its reasoning used up max_tokens; raise it, or ask for less reasoning"
-    return f"the completion has no text (finish_reason: {reason})"
+    return f"the completion has no text (finish_reason: {reason})" if reason else "the completion has no text"
 
 
 _ADVICE_BY_REASON = {

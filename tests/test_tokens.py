@@ -131,7 +131,7 @@ class TestJoin:
         ("interrupted", True, False, "marked the text as interrupted"),
         ("length", False, True, "reasoning used up max_tokens"),
         ("length", False, False, "no text (finish_reason: length)"),
-        (None, False, True, "no text (finish_reason: None)"),
+        (None, False, True, "the completion has no text"),
     ],
 )
 def test_describe_ending(reason: str | None, has_text: bool, has_reasoning: bool, words: str) -> None:

@@ -49,7 +49,7 @@ def _stream_tokens(model: str, messages: list, kwargs: dict[str, Any]) -> Tokens
             }
             message = chat.add_answer(body)
             yield from yield_text(message, _read_tokens(server, message))
-            return server.finish(text=message.content)
+            return server.finish(text=message.content, has_text=bool(message.content and message.content.strip()))
 
 
 def _open_client(kwargs: dict[str, Any]) -> ServerClient:
@@ -68,10 +68,13 @@ def _read_tokens(server: ServerClient, message: Message) -> Tokens:
                 if kind == "pending" and position == last_position:
                     continue
                 stream.mark_progress()
+                if kind == "pending":
+                    message.note_queue()
+                    if isinstance(position, int) and isinstance(event.get("queue_size"), int):
+                        _log.info("OpenAssistant: position %.20s of %.20s in the queue", position, event["queue_size"])
+                    continue
                 message.has_progress = True
-                if kind == "pending" and isinstance(position, int) and isinstance(event.get("queue_size"), int):
-                    _log.info("OpenAssistant: position %.20s of %.20s in the queue", position, event["queue_size"])
-                elif kind == "token":
+                if kind == "token":
                     yield get_field(event, str, "text")
                 elif kind == "message":
                     stream.mark_complete()

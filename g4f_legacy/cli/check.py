@@ -38,7 +38,7 @@ _STATUSES = {
     500: "The server failed: its log has the cause.",
 }
 _HINTS = {
-    Hint.NO_WORKER: "The server speaks the protocol. No worker takes the message.",
+    Hint.NO_WORKER: "No worker takes the message: none is connected for this model, or all are busy.",
     Hint.ONE_MESSAGE_PER_LOGIN: "The server speaks the protocol. Another message of the same login replaced this one.",
     Hint.POSSIBLE_RATE_LIMIT: "The server's rate limit, or a failure: its log has the cause.",
     Hint.SET_ORIGIN: "The server requires that its terms be accepted, and refuses to take that at this address.",

@@ -33,9 +33,9 @@ _WAITING_STATES = ("pending", "in_progress")
 _FAILED_STATES = {
     "aborted_by_worker": "the worker failed, and its log has the cause",
     "cancelled": "the server keeps one waiting message for each login, and the login's next message cancels it",
-    "timeout": "the worker that took it was lost, or none finished it in time; ask again",
+    "timeout": "no worker began it in time, or the one that did was lost; ask again",
 }
-_GATEWAY_STATUSES = (502, 504)  # of a proxy, when the server behind it may have taken the request
+_DELETABLE_STATES = ("complete", "timeout", "aborted_by_worker")  # a cancelled message is still in the server's queue
 _LOOK_UP_TIMEOUT = 5.0  # seconds, in which the stream is not read, and cannot be interrupted
 _POLL_INTERVAL = 0.5  # seconds
 
@@ -46,42 +46,47 @@ class Chat:
     """A chat on the server.
 
     Attributes:
-        is_generating (bool): whether a message may be pending or in progress, as far as is known.
+        server (ServerClient): the client.
+        fields (dict): what names it in a request.
+        must_keep (bool): whether the server may still need its message, which may be queued or generated as far as is
+            known. Then the chat is hidden at the end, not deleted.
     """
 
     def __init__(self, server: ServerClient, chat_id: str) -> None:
         self.server = server
         self.fields = {"chat_id": chat_id}
-        self.is_generating = False
+        self.must_keep = False
 
     def add_question(self, content: str) -> str:
         """Add the user's message, and return its id. Errors are as in `add_answer`."""
         return self._add("prompter_message", {"content": content, "parent_id": None})
 
     def add_answer(self, body: dict[str, Any]) -> "Message":
-        """Let the server generate the model's message.
+        """Let the server generate the model's message. A failure is not retried: the server may have taken the first
+        request, whose message the second one would cancel.
 
         Raises:
             RequestFailedError: the server refuses, or does not respond.
             ResponseFormatError: the response has no id.
         """
-        self.is_generating = True  # before the response, which may be lost
+        self.must_keep = True  # before the response, which may be lost
         try:
-            return Message(self, self._add("assistant_message", body))
+            return Message(self, self._add("assistant_message", body, retries=0))
         except RequestFailedError as error:
-            self.is_generating = error.status is None or error.status in _GATEWAY_STATUSES
+            # 500 is the server's own failure, before it queues the message; the statuses above it are those of proxies.
+            self.must_keep = error.status not in range(200, 501) or error.status == 408
             raise
 
     def clean_up(self) -> None:
         """Delete the chat; or hide it while its message is generated, which goes on then."""
-        if self.is_generating:
+        if self.must_keep:
             self.server.send_quietly("PUT", "/api/chat", json={**self.fields, "hidden": True})
         else:
             self.server.send_quietly("DELETE", "/api/chat", params=self.fields)
 
-    def _add(self, route: str, body: dict[str, Any]) -> str:
+    def _add(self, route: str, body: dict[str, Any], **request: Any) -> str:
         try:
-            return _read(self.server.post(f"/api/chat/{route}", json={**self.fields, **body}), "id")
+            return _read(self.server.post(f"/api/chat/{route}", json={**self.fields, **body}, **request), "id")
         except RequestFailedError as error:
             if error.status == 500:
                 error.hint = Hint.POSSIBLE_RATE_LIMIT
@@ -107,7 +112,7 @@ class Message:
     Attributes:
         fields (dict): the query that names it.
         content (str or None): its text, once it is complete.
-        has_progress (bool): set by the reader of the events, which puts the next look-up off by a read timeout.
+        has_progress (bool): set by the reader of the events, to put the next look-up off by a read timeout.
     """
 
     def __init__(self, chat: Chat, message_id: str) -> None:
@@ -124,26 +129,32 @@ class Message:
 
         Raises:
             GenerationError: the message failed.
+            RequestFailedError: the server refuses to send events.
             ResponseFormatError: the event has no message, or that has no content.
         """
         kind = event.get("event_type")
-        if kind not in ("error", "message"):
-            return
-        self._chat.is_generating = False
-        if kind == "error":
+        if kind is None:
+            _raise_refusal(event)
+        elif kind == "error":
+            self._chat.must_keep = False
             raise error_from_payload(event)
-        message = get_field(event, dict, "message")
-        state = get_or_empty(message, str, "state")
-        if state not in ("", "complete"):
-            raise _failure(state)
-        self.content = get_field(event, str, "message", "content")
+        elif kind == "message":
+            message = get_field(event, dict, "message")
+            self._note_state(get_or_empty(message, str, "state") or "complete")
+            self.content = get_field(message, str, "content")
+
+    def note_queue(self) -> None:
+        """Note that the position in the queue has changed."""
+        self._last_progress = time.monotonic()
 
     def look_up_if_due(self) -> None:
-        """Look the message up if there was no progress, and no look-up, for a read timeout. Call it for each chunk.
+        """Look the message up if there was no token, and no look-up, for a read timeout. Call it for each chunk.
 
         Raises:
             GenerationError: the message failed.
-            StreamInterruptedError: the message is complete; `content` is set.
+            GeneratorExit: the completion was stopped meanwhile.
+            StreamInterruptedError: the message is complete, so that the rest of the events is not needed; `content` is
+                set.
         """
         now = time.monotonic()
         if self.has_progress:
@@ -151,18 +162,21 @@ class Message:
             self._last_progress = self._last_look_up = now
         if now - self._last_look_up < self._server.read_timeout:
             return
-        self._last_look_up = now
         try:
             with shielded():  # the stream remains what has to be interrupted
                 timeout = min(self._server.read_timeout, _LOOK_UP_TIMEOUT)
                 self._look_up(retries=0, timeout=(timeout, timeout))
         except (RequestFailedError, ResponseFormatError) as error:
             log.info("OpenAssistant: looking up the message failed: %s", self._server.redact(str(error)))
+        self._last_look_up = time.monotonic()
+        sleep(0)  # raises if it was stopped while it was shielded
         if self.content is not None:
             raise StreamInterruptedError("the message was complete before its last event was received")
 
     def complete_after(self, interruption: ProviderError) -> None:
-        """Look the message up until it is complete, for at most a read timeout, and set `content`.
+        """Look the message up every 0.5 seconds until it is complete, and set `content`.
+
+        The last look-up begins within a read timeout. After a first one that succeeds, failures are overcome.
 
         Args:
             interruption: the error that ended the events; it is raised again if the message cannot be looked up.
@@ -171,20 +185,21 @@ class Message:
             GenerationError: the message failed.
             StreamInterruptedError: it is not complete in time.
         """
-        timeout = self._server.read_timeout
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + self._server.read_timeout
+        state = ""
         while self.content is None:
             try:
                 state = self._look_up()
             except (RequestFailedError, ResponseFormatError) as error:
-                if error.detail:
-                    interruption.add_context(f"looking up the message failed: {error.detail}")
-                raise interruption from error
+                if not state or isinstance(error, ResponseFormatError):
+                    interruption.add_context(f"looking up the message failed: {error.detail or error.args[0]}")
+                    raise interruption from error
             if state == "complete":
                 return
             if time.monotonic() >= deadline:
-                hint = Hint.NO_WORKER if state == "pending" else None
-                raise StreamInterruptedError(f"the message is still {state} after {timeout:g} seconds", hint=hint)
+                waited = time.monotonic() - self._last_progress
+                message = f"{interruption.args[0]}; the message is still {state} after {waited:.3g} seconds"
+                raise StreamInterruptedError(message, hint=Hint.NO_WORKER if state == "pending" else None)
             sleep(_POLL_INTERVAL)
 
     def _look_up(self, **request: Any) -> str:
@@ -193,13 +208,23 @@ class Message:
         state = _read(payload, "state")
         if state == "pending":
             self._warn_if_late()
+        if state not in _WAITING_STATES:
+            self._note_state(state)
+            self.content = get_field(payload, str, "content")
+        return state
+
+    def _note_state(self, state: str) -> None:
+        """Note the state of a message that ended.
+
+        Raises:
+            GenerationError: it failed.
+            ResponseFormatError: it has not ended.
+        """
         if state in _WAITING_STATES:
-            return state
-        self._chat.is_generating = False
+            raise ResponseFormatError(f"expected a message that has ended, received one that is {state}")
+        self._chat.must_keep = state not in _DELETABLE_STATES
         if state != "complete":
             raise _failure(state)
-        self.content = get_field(payload, str, "content")
-        return state
 
     def _warn_if_late(self) -> None:
         waited = time.monotonic() - self._last_progress
@@ -215,10 +240,16 @@ def _read(payload: dict[str, Any], key: str) -> str:
         RequestFailedError: the response is a refusal, although its status is 200.
         ResponseFormatError: there is no such text.
     """
-    detail = extract_message(payload.get("message"))
-    if detail and key not in payload:
-        raise RequestFailedError(f"the server refused: {detail}", status=200, detail=detail)
+    if payload.get(key) is None:
+        _raise_refusal(payload)
     return get_field(payload, str, key)
+
+
+def _raise_refusal(payload: dict[str, Any]) -> None:
+    """Raise RequestFailedError if a payload is ``{"message": …}``."""
+    detail = extract_message(payload.get("message"))
+    if detail:
+        raise RequestFailedError(f"the server refused: {detail}", status=200, detail=detail)
 
 
 def _failure(state: str) -> GenerationError:

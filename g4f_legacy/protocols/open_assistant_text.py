@@ -12,7 +12,7 @@ from ..parsing.payload import remaining_text
 from ..tokens import Tokens
 from .open_assistant import Message
 
-_UNKNOWN_CHARACTER = "\ufffd"
+_REPLACEMENT = "\ufffd"
 
 
 def yield_text(message: Message, tokens: Tokens) -> Iterator[str]:
@@ -22,7 +22,7 @@ def yield_text(message: Message, tokens: Tokens) -> Iterator[str]:
         tokens: those of the events. At their end, the message has its content.
 
     Raises:
-        ProviderError: as `tokens` raises it. What was held back is yielded before.
+        ProviderError: as `tokens` raises it. What was held back is yielded before, as it was received.
         StreamInterruptedError: the tokens do not agree with the content, which is the error's `partial`.
     """
     received: list[str] = []
@@ -30,16 +30,16 @@ def yield_text(message: Message, tokens: Tokens) -> Iterator[str]:
     with closing(tokens):
         try:
             for token in tokens:
-                if _UNKNOWN_CHARACTER not in token:
+                if _REPLACEMENT not in token:
                     received.append(token)
                     yield token
                     continue
-                known, _, rest = token.partition(_UNKNOWN_CHARACTER)
+                known, _, rest = token.partition(_REPLACEMENT)
                 if known:
                     received.append(known)
                     yield known
-                held.append(_UNKNOWN_CHARACTER + rest)
-                for later in tokens:
+                held.append(_REPLACEMENT + rest)
+                for later in tokens:  # the outer loop ends as well: it is the same generator
                     held.append(later)
             remaining = match_content(message.content or "", "".join(received), "".join(held))
         except ProviderError:
@@ -54,14 +54,14 @@ def match_content(content: str, received: str, held: str) -> str:
     """Return what follows the received text in the content.
 
     Each U+FFFD in the held text stands for any characters, or none. White space next to one, and at the ends of the
-    content, may differ.
+    content, may differ; elsewhere it may not.
 
     Raises:
         StreamInterruptedError: there is another difference. Its `partial` is the content.
     """
     try:
         remaining = remaining_text(content, received)
-        _check_order(remaining, held.split(_UNKNOWN_CHARACTER))
+        _check_order(remaining, held.split(_REPLACEMENT))
     except StreamInterruptedError as error:
         error.partial = content
         raise

@@ -27,7 +27,8 @@ def cleanup_on_exit(stop_if_early: Callable[[], Any], delete: Callable[[], Any])
     After an error that the server reports, there is nothing to stop.
 
     What this achieves depends on the server: chat-ui stops the generation, or it ends with the connection, as with
-    OpenAI-compatible servers. Open-Assistant's goes on to its end; nothing stops it, and `delete` only hides its chat.
+    OpenAI-compatible servers. Open-Assistant's goes on to its end, and nothing stops it; `delete` then only hides the
+    chat.
     """
 
     def clean_up(is_early: bool = True) -> None:

@@ -182,7 +182,8 @@ class ServerClient:
             progress_timeout: seconds to wait for the next event while other bytes arrive; by default
                 ``PROGRESS_TIMEOUT_FACTOR`` read timeouts.
             body_ends: False closes the connection after the block instead, because nothing ends the body.
-            on_chunk: is called for each chunk, before its events are read.
+            on_chunk: is called for each chunk, comments included, before its events are read. It may send requests;
+                what it raises ends the stream.
 
         Raises:
             RequestFailedError: as in `get`.
@@ -275,8 +276,9 @@ class ServerClient:
 
     def _read_response(self, method: str, path: str, **request: Any) -> requests.Response:
         self._last_response = response = self._request(method, path, **request)
+        _, read_timeout = request.get("timeout") or self._options.timeout
         with interruptible(get_socket(response)):
-            return read_body(response, self.read_timeout)
+            return read_body(response, read_timeout)
 
 
 def quote_segment(text: str) -> str:
