@@ -17,7 +17,7 @@ _CONFIGURING = ("G4F_LEGACY_", "OPENAI_", "GEMINI_", "GOOGLE_API_KEY")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--every", type=int, default=1, help="cut streams after every N bytes, in the slow tests")
-    parser.addoption("--every-way", action="store_true", help="and in each framing by both ends: ten minutes more")
+    parser.addoption("--every-way", action="store_true", help="and in each framing by both ends: several times as long")
 
 
 @pytest.fixture(autouse=True)

@@ -99,6 +99,12 @@ def test_a_task(use: Any, exit_: Any, server: WaitingServer) -> None:
     server.assert_cleaned_up()
 
 
+def test_while_open_assistant_is_asked_for_its_message() -> None:
+    with WaitingServer("OpenAssistant", "POST /api/chat/assistant_message") as server:
+        exit_task(server, complete_text(server), TASK_EXITS["cancel"])
+        server.assert_cleaned_up()  # the message may exist
+
+
 async def aclose(tokens: AsyncIterator[str]) -> None:
     await tokens.aclose()  # type: ignore[attr-defined]
 
