@@ -1,6 +1,7 @@
 """Which timeout ends what; the README explains them in "What happens when things go wrong"."""
 
 import itertools
+import re
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -206,7 +207,8 @@ def test_before_the_first_token(name: str, chunks: Any, message: str | None) -> 
     if message is None:
         assert received.startswith("Привет") and error is None
     else:
-        assert received == "" and type(error) is StreamInterruptedError and error.args == (message,)
+        assert received == "" and type(error) is StreamInterruptedError
+        assert error.args[0].startswith(message)  # then what looking up the message showed
 
 
 def test_a_message_that_is_never_finished() -> None:
@@ -220,4 +222,4 @@ def test_a_message_that_is_never_finished() -> None:
     with RawServer(recorded) as server:
         received, error, seconds = timed("OpenAssistant", server.url)
     assert received == "" and type(error) is StreamInterruptedError and MIN_SECONDS < seconds < 5
-    assert error.args == (f"the message is still in_progress after {READ_TIMEOUT} seconds",)
+    assert re.search(r"; the message is still in_progress after \d\.\d+ seconds$", error.args[0])
