@@ -59,10 +59,9 @@ def _request_tokens(server: ServerClient, body: dict[str, Any]) -> Tokens:
 
 def _read_tokens(server: ServerClient, stream: EventStream) -> Tokens:
     has_text = has_reasoning = has_message = promises_reason = False
-    reason, usage = None, dict[str, Any]()
+    reason = usage = None
     for event in stream.json_events():
-        if isinstance(event.get("usage"), dict):
-            usage = event["usage"]
+        usage = event.get("usage") or usage
         choices = get_objects(event, "choices")
         choice = next((choice for choice in choices if not get_or_empty(choice, int, "index")), {})  # 0, or no index
         message = get_or_empty(choice, dict, "delta") or get_or_empty(choice, dict, "message")
@@ -74,16 +73,18 @@ def _read_tokens(server: ServerClient, stream: EventStream) -> Tokens:
         if text:
             has_text = True
             yield text
-        reason = get_or_empty(choice, str, "finish_reason") or reason
-        has_message = has_message or bool(choice.get("message"))  # not a stream, but a complete payload
         if "finish_reason" in choice:  # some servers leave it out until the end; null promises that one follows
             promises_reason = choice["finish_reason"] is None
+            if not promises_reason:
+                reason = get_field(choice, str, "finish_reason") or reason
+        has_message = has_message or bool(choice.get("message"))  # not a stream, but a complete payload
         stream.set_complete(bool(reason) or has_message)
         if reason == "error" or (reason in ("content_filter", "tool_calls", "function_call") and not has_text):
             raise GenerationError(f"the server ended the completion: {reason}")
     if promises_reason and not (reason or has_message):
         # Despite [DONE]: llama-cpp-python 0.3.36 was seen to end a stream so when another request arrives.
         raise StreamInterruptedError("the stream ended although its finish_reason was still null")
+    usage = usage if isinstance(usage, dict) else {}
     details = usage.get("completion_tokens_details")
     has_reasoning = has_reasoning or isinstance(details, dict) and bool(details.get("reasoning_tokens"))
     return server.finish(reason, usage or None, has_text=has_text, has_reasoning=has_reasoning)
