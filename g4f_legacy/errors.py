@@ -235,7 +235,8 @@ class ProviderError(G4fError, RequestException, RuntimeError):
         body (str): the beginning of an unexpected response, at most ``MAX_BODY_LENGTH`` characters.
         model (str or None): the requested model id, if it may be the cause.
         retry_after (float or None): seconds that the server asks to wait.
-        partial (str): the text received so far, if the tokens were being joined into one text.
+        partial (str): the text received so far, if the tokens were being joined into one text; or the text that the
+            server keeps, if the tokens do not agree with it.
         request, response: as in `requests.exceptions.RequestException`.
     """
 
@@ -309,6 +310,7 @@ class GenerationError(ProviderError):
 
 
 class StreamInterruptedError(ProviderError):
-    """The stream was truncated: its end-of-stream marker was not received."""
+    """The completion is truncated: the end-of-stream marker was not received, or the server says so, or the text that
+    the server keeps shows it."""
 
     hint = Hint.TRUNCATED

@@ -132,7 +132,7 @@ _ADVICE_BY_REASON = {
     ),
     "content_filter": "the server's content filter ended the text early: put the question in other words",
     "interrupted": (
-        "the server marked the text as interrupted: the length limit, or a stop sequence, ended it; "
-        "ask the model to go on if it is not complete"
+        "the server marked the text as interrupted, as it does at the length limit: ask the model to go on if the text "
+        "is not complete"
     ),
 }

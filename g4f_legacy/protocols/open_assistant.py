@@ -6,6 +6,8 @@ Seen at the website's routes and the inference server, with workers, in November
   others. It stops nothing; no route does. ``PUT /api/chat`` with ``hidden`` harms nobody, nor does a later DELETE.
 - A message may end without an event: a login's next message cancels the one that waits (``cancelled``), and a worker
   may be lost (``timeout``). Only ``GET /api/chat/message`` tells. Without a worker, a message stays ``pending``.
+- A ``cancelled`` message stays in the work queue, so that its chat must not be deleted, either. (This was not
+  seen, but read in the server's source.)
 - The rate limit of 20 messages in 600 seconds is 500, by a bug; and a refusal may be ``{"message": …}`` with 200.
 """
 
@@ -35,7 +37,7 @@ _FAILED_STATES = {
     "cancelled": "the server keeps one waiting message for each login, and the login's next message cancels it",
     "timeout": "no worker began it in time, or the one that did was lost; ask again",
 }
-_DELETABLE_STATES = ("complete", "timeout", "aborted_by_worker")  # a cancelled message is still in the server's queue
+_DELETABLE_STATES = ("complete", "timeout", "aborted_by_worker")
 _LOOK_UP_TIMEOUT = 5.0  # seconds, in which the stream is not read, and cannot be interrupted
 _POLL_INTERVAL = 0.5  # seconds
 
@@ -73,7 +75,8 @@ class Chat:
         try:
             return Message(self, self._add("assistant_message", body, retries=0))
         except RequestFailedError as error:
-            # 500 is the server's own failure, before it queues the message; the statuses above it are those of proxies.
+            # 500 was seen only where no message is made (recorded: bad_parent). Those above it may come from a proxy in
+            # front of a server that makes one.
             self.must_keep = error.status not in range(200, 501) or error.status == 408
             raise
 
