@@ -16,9 +16,12 @@ import socket
 import ssl
 from collections.abc import Callable
 from functools import partial
-from http.client import HTTPConnection, HTTPException, HTTPResponse, RemoteDisconnected
+from http.client import HTTPException, HTTPResponse, RemoteDisconnected
 from io import BufferedReader
 from typing import Any
+
+# Not from `http.client`, nor from `urllib3.connection`: VCR.py replaces the class there while a cassette is in use.
+from urllib3.connectionpool import HTTPConnection  # type: ignore[attr-defined]
 
 from ..concurrency.worker import interruptible
 from .connection import DeadlineReader, StaleConnectionError

@@ -9,6 +9,7 @@ Without them, a body is kept in a new `raw`, and has been read by requests if `r
 
 from contextlib import suppress
 from io import BytesIO
+from typing import Any
 
 from requests import Response
 from urllib3 import HTTPResponse
@@ -20,7 +21,10 @@ HAS_CONTENT_ATTRIBUTES = hasattr(Response(), "_content") and hasattr(Response(),
 def get_content(response: Response) -> bytes | None:
     """Return the body if requests has read it already, for a response hook of the caller's session."""
     if HAS_CONTENT_ATTRIBUTES:
-        return (response._content or b"") if response._content_consumed else None  # type: ignore[attr-defined]
+        content: Any = response._content  # False: not read; test doubles may have a content without any `raw`
+        if content is not False:
+            return response.content or b""
+        return b"" if response._content_consumed else None  # type: ignore[attr-defined]
     if response.raw.closed:
         with suppress(RuntimeError):  # the hook has read it with `iter_content`, which does not keep it
             return response.content or None

@@ -13,7 +13,7 @@ from requests.adapters import HTTPAdapter
 
 from .._version import __version__
 from .connection import ConnectionStack
-from .urllib3_internals import install_pools
+from .urllib3_internals import close_pooled_connections, has_replaced_connections, install_pools
 
 POOL_SIZE = 64
 """The most idle connections to one server, for the whole process."""
@@ -56,12 +56,29 @@ def _close_connections() -> None:
 
 
 def new_session() -> requests.Session:
-    """Return a session that need not be closed: its connections belong to the process."""
+    """Return a session that need not be closed: its connections belong to the process.
+
+    Within a cassette of VCR.py, they belong to the session instead, so that a cassette has all its requests.
+    """
     session = requests.Session()
     session.headers["User-Agent"] = f"g4f-legacy/{__version__}"
+    if has_replaced_connections():
+        return session
     session.mount("https://", _shared_adapter())
     session.mount("http://", _shared_adapter())
     return session
+
+
+def close_idle_connections() -> None:
+    """Close the connections that completions have left open for later ones, which open new ones instead.
+
+    It is meant for tests: in a fixture, before a fork, or before the open sockets are counted. Completions that are
+    running in other threads are not affected: their connections stay open, and are available again when they end.
+    Connections of a caller's own ``session`` are not closed; that is what ``session.close()`` does.
+    """
+    adapter = _shared_adapter()
+    for manager in [adapter.poolmanager, *adapter.proxy_manager.values()]:
+        close_pooled_connections(manager)
 
 
 def get_response_hooks(session: requests.Session) -> list[Callable[..., Any]]:

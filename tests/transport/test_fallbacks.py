@@ -231,6 +231,15 @@ def test_a_connection_that_the_server_has_closed(lack: str) -> None:
         assert (len(server.sent), server.connections) == (3, 2)
 
 
+def test_idle_connections_are_closed(lack: str) -> None:
+    with RawServer(lambda connection, _: connection.sendall(response(b"one")) or True) as server:
+        for count in (1, 2):
+            assert read_body(get(server), 5).content == b"one"
+            session.close_idle_connections()
+            assert read_body(get(server), 5).content == b"one"
+            assert server.connections == count + 1, lack
+
+
 def test_detection() -> None:
     assert requests_internals.HAS_CONTENT_ATTRIBUTES
     assert urllib3_internals.get_http_client_response(object()) is None
