@@ -3,8 +3,11 @@ import time
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from g4f_legacy.errors import ResponseFormatError, StreamInterruptedError
+from g4f_legacy.parsing import payload
 from g4f_legacy.parsing.payload import (
     MAX_MESSAGE_LENGTH,
     extract_message,
@@ -38,6 +41,43 @@ def test_parse_json_errors(text: Any, message: str) -> None:
     with pytest.raises(ResponseFormatError) as raised:
         parse_json(text, dict)
     assert message is None or raised.value.args == (message,)
+
+
+NUMBERS = [
+    *("0", "-0", "-0.0", "1e5", "1e400", "-1e400", "0.1234567890123456789012", "12345678901234567890.5", "1E-400"),
+    *("9223372036854775807", "-9223372036854775808", "18446744073709551615", "9999999999999999999"),
+    *("-9223372036854775809", "18446744073709551616", "123456789012345678901234567890", "-" + "7" * 40),
+    *("1" * 308, "1" * 309, "1" * 4300, "1" * 4301, "9" * 5000, "00", "-", "1" * 30 + "x", "१" * 19),
+]
+
+
+class TestNumbers:
+    """Integers of any size are exact, also with orjson, which makes floats of those beyond 64 bits."""
+
+    @pytest.fixture(params=["json", "orjson"])
+    def decoder(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+        if request.param == "orjson":
+            pytest.importorskip("orjson")
+        fast = payload._checked_orjson_loads if request.param == "orjson" else payload._raw_loads
+        monkeypatch.setattr(payload, "_loads_fast", fast)
+
+    @pytest.mark.parametrize("number", NUMBERS, ids=lambda number: f"{number[:32]}, {len(number)} characters")
+    @pytest.mark.parametrize("form", ['{"a":%s}', '{"a": [%s, 1]}', ' {"é👋": {"b": %s}}\n'])
+    def test_like_the_standard_library(self, form: str, number: str, decoder: None) -> None:
+        text = form % number
+        try:
+            expected = json.loads(text)
+        except ValueError:
+            for refused in (text, text.encode()):
+                with pytest.raises(ResponseFormatError):
+                    parse_json(refused, dict)
+        else:
+            assert repr(parse_json(text, dict)) == repr(parse_json(text.encode(), dict)) == repr(expected)
+
+    @given(st.integers(-(10**25), 10**25), st.integers(0, 60))
+    @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    def test_at_any_position(self, decoder: None, number: int, offset: int) -> None:
+        assert parse_json('{"%s": %d}' % ("x" * offset, number), dict) == {"x" * offset: number}
 
 
 def test_get_field() -> None:
