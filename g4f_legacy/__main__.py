@@ -15,5 +15,10 @@ def main() -> int:
     return main()
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Run the command line and end the process, for ``python -m zipapp -m``, which ignores what a function returns."""
     sys.exit(main())
+
+
+if __name__ == "__main__":
+    run()

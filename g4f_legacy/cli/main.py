@@ -27,6 +27,9 @@ COMMANDS = {
 }
 """The commands. Each is a module here, which is imported when the command is used."""
 
+_REQUIREMENTS = ("certifi", "idna", "requests", "urllib3")
+"""The modules that every command needs."""
+
 _EXIT_CODES = "exit codes: 0 done, 2 wrong usage, 3 credentials, 4 provider gone, 5 provider failed, 130 interrupted"
 
 
@@ -40,7 +43,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0 done; 2 wrong usage; 3 credentials missing or refused; 4 provider gone; 5 provider failed;
         130 interrupted. ``scan`` returns 1 if a script uses something that does not exist.
     """
-    argv = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(list(sys.argv[1:] if argv is None else argv))
+    except ImportError as error:
+        is_missing = isinstance(error, ModuleNotFoundError) and error.name in _REQUIREMENTS
+        print_error(f"g4f-legacy: {error}{'; install it: pip install requests' if is_missing else ''}")
+        return 2
+
+
+def _run(argv: list[str]) -> int:
     name = next((argument for argument in argv if argument in COMMANDS), None)
     command: Any = import_module(f"{__package__}.{name}") if name else None
     if argv[:1] == ["run"]:
@@ -65,9 +76,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _exit_code(error)
     except (TypeError, ValueError, OSError) as error:
         print_error(f"g4f-legacy: {error}")
-        return 2
-    except ImportError as error:
-        print_error(f"g4f-legacy: {error}; the server needs its extra: pip install 'g4f-legacy[server]'")
         return 2
 
 

@@ -29,7 +29,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="a further host name to accept in requests; may be repeated",
+        help="a further host name of this server, such as that of a proxy in front of it; may be repeated",
     )
 
 

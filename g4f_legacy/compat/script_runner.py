@@ -40,6 +40,8 @@ def run_script(command: Sequence[str]) -> NoReturn:
     """
     start = _prepare(command)
     sys.meta_path.insert(0, _G4fFinder())
+    for name in [name for name in sys.modules if name.partition(".")[0] == "g4f"]:
+        del sys.modules[name]  # another package of that name, which a .pth file imported when Python started
     if not any(map(is_configured, registry.all().values())):
         redirects.on_missing_target = _ExitOnMissingTarget()
     interrupt = _RaiseSignalAtExit()
@@ -71,6 +73,8 @@ class _RaiseSignalAtExit:
 def _prepare(command: Sequence[str]) -> Callable[[], Any]:
     """Set sys.argv and sys.path as Python does, and return the function that runs the script."""
     name = command[0]
+    if os.path.isfile(sys.path[0]):  # an archive that has this package in it, with modules that are imported later
+        sys.path.insert(0, "")
     if name == "-m":
         module, sys.argv = command[1], list(command[1:])
         sys.path[0] = os.getcwd()
@@ -97,7 +101,8 @@ def _execute(source: bytes, filename: str) -> None:
 
 def _trim_traceback(trace: TracebackType | None) -> TracebackType | None:
     """Return the part of a traceback that belongs to the script."""
-    runners = (__file__, runpy.__file__, "<frozen runpy>")
+    # Not the `__file__` of their modules, which is another one in a frozen program, or if a cache is in an archive.
+    runners = (run_script.__code__.co_filename, runpy.run_path.__code__.co_filename)
     while trace and trace.tb_frame.f_code.co_filename in runners:
         trace = trace.tb_next
     return trace

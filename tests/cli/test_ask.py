@@ -1,5 +1,8 @@
+import codecs
+import io
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +13,7 @@ import pytest
 from command_line import open_process, run, spawn, start
 from replay import exchange, load
 
+from g4f_legacy.cli.main import main
 from g4f_legacy.server import create_app, serve_in_background
 
 TEXT = 'Привет! Hello — 你好 👋, I am a *test* model.\nSecond line: data: {"a":1}.'
@@ -141,6 +145,62 @@ def test_a_terminal_gets_a_final_newline(text: str, shown: bytes) -> None:
 )
 def test_the_prompt(prompt: Any, stdin: str, expected: str) -> None:
     assert run("ask", *filter(None, [prompt]), stdin=stdin) == (0, expected, "")
+
+
+class TestStdin:
+    """Bytes are decoded as UTF-8, whatever the locale is, or refused."""
+
+    @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+    @pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
+    def test_utf_8(self, mark: bytes, encoding: str) -> None:
+        process = start("ask", "--local", "x", PYTHONIOENCODING=encoding)
+        out, err = process.communicate(mark + "Привет 👋 \ufeff\x85\n\n".encode(), timeout=30)
+        shown = "Привет 👋 \ufeff\x85\n\nx".encode(encoding, "backslashreplace")
+        assert (process.returncode, out) == (0, shown)
+
+    @pytest.mark.parametrize(
+        "content, found, encoding",
+        [
+            ("café".encode("latin-1"), "byte 0xe9 at position 3", "LATIN1"),
+            (codecs.BOM_UTF8 + b"caf\xe9", "byte 0xe9 at position 3", "LATIN1"),
+            ("Hello €".encode()[:-1], "byte 0xe2 at position 6", "LATIN1"),
+            (codecs.BOM_UTF16_LE + "Hello".encode("utf-16-le"), "UTF-16, as Windows PowerShell writes it", "UTF-16"),
+            (codecs.BOM_UTF16_BE + "Hello".encode("utf-16-be"), "UTF-16", "UTF-16"),
+            ("Hello".encode("utf-32"), "UTF-32", "UTF-32"),
+            (codecs.BOM_UTF32_BE + "Hello".encode("utf-32-be"), "UTF-32", "UTF-32"),
+        ],
+    )
+    def test_other_encodings_are_refused(self, content: bytes, found: str, encoding: str, play: Any) -> None:
+        replay = play([])
+        process = start("ask", "-p", "H2o", "--base-url", replay.url, "x")
+        out, err = process.communicate(content, timeout=30)
+        assert (process.returncode, out, replay.sent) == (2, b"", [])
+        assert err.decode() == (
+            f"g4f-legacy: stdin is not UTF-8 ({found}): convert it first, such as with "
+            f"iconv -f {encoding} -t UTF-8\n"
+        )
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no iconv")
+    @pytest.mark.skipif(not shutil.which("iconv"), reason="needs iconv")
+    @pytest.mark.parametrize("encoding", ["LATIN1", "UTF-16", "UTF-32"])
+    def test_the_command_that_converts_it(self, encoding: str) -> None:
+        command = ["iconv", "-f", encoding, "-t", "UTF-8"]
+        content = subprocess.run(command, input="café".encode(encoding), check=True, capture_output=True).stdout
+        assert start("ask").communicate(content, timeout=30)[0].decode() == "café"
+
+    def test_no_stdin(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        closed = io.TextIOWrapper(io.BytesIO())
+        closed.close()
+        for stdin in (None, closed):
+            monkeypatch.setattr(sys, "stdin", stdin)
+            assert main(["ask", "Hello"]) == 0
+            assert capsys.readouterr().out == "Hello"
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="there is no sh on Windows")
+    def test_a_closed_descriptor(self) -> None:
+        command = ["sh", "-c", 'exec "$0" -m g4f_legacy ask Hello <&-', sys.executable]
+        done = subprocess.run(command, capture_output=True, timeout=30)
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"Hello", b"")
 
 
 def test_options(play: Any) -> None:

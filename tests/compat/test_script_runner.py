@@ -185,6 +185,34 @@ print(importlib.import_module("g4f.Provider.Providers.H2o") is g4f.Provider.H2o,
         (tmp_path / "script.py").write_text("import cogs.g4f\nprint(cogs.g4f.x)")
         assert run("script.py", cwd=tmp_path) == (0, "https://bing.com/chat\n", "")
 
+    @pytest.mark.parametrize("arguments", [["script.py"], ["-m", "script"]])
+    def test_another_package_that_a_pth_file_imported(self, arguments: Any, tmp_path: Path) -> None:
+        site = tmp_path / "site"
+        (site / "g4f" / "Provider").mkdir(parents=True)
+        (site / "g4f" / "__init__.py").write_text("from . import Provider")
+        (site / "g4f" / "Provider" / "__init__.py").write_text("")
+        (site / "g4f.pth").write_text(f"import sys; sys.path.insert(0, {str(site)!r}); import g4f")
+        (tmp_path / "script.py").write_text(f"""
+import concurrent.futures, multiprocessing, sys
+import g4f, g4f.Provider
+from g4f.Provider import Bing
+
+def ask(prompt):
+    import g4f
+    return {ASK}
+
+print(*[module.__name__ for name, module in sys.modules.items() if name.partition(".")[0] == "g4f"])
+print(Bing.url, ask("Hello"))
+if "fork" in multiprocessing.get_all_start_methods():
+    with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
+        assert pool.submit(ask, "Hello").result() == "Hello"
+""")
+        code = f"import site\nsite.addsitedir({str(site)!r})\nfrom g4f_legacy.__main__ import run\nrun()"
+        process = start("-c", code, "run", "--to", "Echo", *arguments, cwd=tmp_path)
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (0, "")
+        assert out.splitlines() == ["g4f_legacy g4f_legacy.Provider", "https://bing.com/chat Hello"]
+
     def test_only_in_scripts(self, tmp_path: Path) -> None:
         (tmp_path / "script.py").write_text(
             "import sys, g4f_legacy, g4f_legacy.compat.script_runner\nprint(len(sys.meta_path))\nimport g4f"
