@@ -1,7 +1,7 @@
-"""Repeat the last user message, word by word; needs no server and no network."""
+"""Repeat the last user message, word by word; needs no server and no network. Each word is a token."""
 
 import re
-from typing import Iterator
+from typing import Any, Iterator
 
 from ..params import format_params
 from ..prompt import check_messages
@@ -16,16 +16,35 @@ working = True
 
 
 def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> Iterator[str]:
-    user_texts = [message.content for message in check_messages(messages) if message.role.strip().lower() == "user"]
+    checked = check_messages(messages)
+    user_texts = [message.content for message in checked if message.role.strip().lower() == "user"]
     if not user_texts or not user_texts[-1]:
         raise ValueError("messages has no user message with a text to repeat")
-    tokens = _repeat(user_texts[-1])
+    text = user_texts[-1]
+    for sequence in _as_list(kwargs.get("stop")):
+        text, _, _ = text.partition(sequence)
+    prompt_tokens = sum(len(_split(message.content)) for message in checked)
+    tokens = _repeat(_split(text), prompt_tokens, kwargs.get("max_tokens"))
     return (yield from tokens if stream else yield_joined(tokens))
 
 
-def _repeat(text: str) -> Tokens:
-    yield from re.findall(r"\s*\S+|\s+", text)
-    return Finish("stop")
+def _as_list(stop: Any) -> list[str]:
+    sequences = [stop] if isinstance(stop, str) else list(stop or [])
+    return [sequence for sequence in sequences if sequence and isinstance(sequence, str)]
+
+
+def _split(text: str) -> list[str]:
+    return re.findall(r"\s*\S+|\s+", text)
+
+
+def _repeat(tokens: list[str], prompt_tokens: int, max_tokens: Any) -> Tokens:
+    limit = len(tokens) if max_tokens is None else max_tokens
+    if not isinstance(limit, int) or limit < 1:
+        raise ValueError(f"max_tokens must be an integer of 1 or more, not {max_tokens!r}")
+    yield from tokens[:limit]
+    count = min(limit, len(tokens))
+    usage = {"prompt_tokens": prompt_tokens, "completion_tokens": count, "total_tokens": prompt_tokens + count}
+    return Finish("length" if limit < len(tokens) else "stop", usage)
 
 
 params = format_params(__name__, _create_completion)

@@ -7,12 +7,13 @@ import logging
 import os
 from typing import Any, Iterator
 
-from ..errors import GenerationError, StreamInterruptedError
+from ..errors import GenerationError
 from ..params import format_params
-from ..parsing.event_stream import EventStream, SinglePayload, raise_reported_error
+from ..parsing.event_stream import EventStream, raise_reported_error
 from ..parsing.payload import get_field, get_objects, get_or_empty
 from ..prompt import name_roles
 from ..protocols.default_model import get_default_model
+from ..protocols.openai_chat import Ending, iter_payloads, open_client, open_response
 from ..protocols.v1_path import try_also_below_v1
 from ..tokens import Tokens, yield_joined
 from ..transport.client import ServerClient
@@ -27,6 +28,7 @@ working = True
 _NEEDS_AUTH_EVERYWHERE = False  # only at the public server; this and the next two are read by `options`
 _URL_VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_BASE")
 _AUTH_VARIABLES = ("OPENAI_API_KEY",)
+_FAILURES = ("content_filter", "tool_calls", "function_call")  # as a finish_reason, if there is no text
 _ROLES = {role: role for role in ("system", "developer", "user", "assistant")}
 _log = logging.getLogger(__name__)
 
@@ -37,33 +39,35 @@ def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> It
 
 
 def _stream_tokens(model: str, messages: list, stream: bool, kwargs: dict[str, Any]) -> Tokens:
-    with _open_client(kwargs) as server:
+    with open_client(__name__, kwargs) as server:
         named = [message._asdict() for message in name_roles(messages, _ROLES)]
-        model = model or os.environ.get("OPENAI_MODEL") or get_default_model(server, _list_ids)
-        body = {"model": model, "messages": named, "stream": stream, **server.parameters}
+        body = {"model": _model_or_default(model, server), "messages": named, "stream": stream, **server.parameters}
         return (yield from try_also_below_v1(server, lambda: _request_tokens(server, body)))
 
 
-def _open_client(kwargs: dict[str, Any]) -> ServerClient:
-    server = ServerClient(__name__, kwargs, page_path="(/chat)?/completions|/models")
-    server.set_auth_header("Authorization", "Bearer ")
-    return server
+def _relay_completion(body: dict[str, Any], **kwargs) -> Iterator[dict[str, Any]]:
+    """Yield the payloads of a response to a body that a client of the local server has sent, both unchanged."""
+    with open_client(__name__, kwargs) as server:
+        body = {**body, "model": _model_or_default(body.get("model"), server), **server.parameters}
+        yield from try_also_below_v1(server, lambda: iter_payloads(server, body))
+
+
+def _model_or_default(model: Any, server: ServerClient) -> Any:
+    return model or os.environ.get("OPENAI_MODEL") or get_default_model(server, _list_ids)
 
 
 def _request_tokens(server: ServerClient, body: dict[str, Any]) -> Tokens:
-    if body["stream"]:
-        with server.stream("/chat/completions", json=body) as stream:
-            return (yield from _read_tokens(server, stream))
-    return (yield from _read_tokens(server, SinglePayload(server.post("/chat/completions", json=body))))
+    with open_response(server, body) as stream:
+        return (yield from _read_tokens(server, stream))
 
 
 def _read_tokens(server: ServerClient, stream: EventStream) -> Tokens:
-    has_text = has_reasoning = has_message = promises_reason = False
-    reason = usage = None
+    has_text = has_reasoning = False
+    usage = None
+    ending = Ending()
     for event in stream.json_events():
         usage = event.get("usage") or usage
-        choices = get_objects(event, "choices")
-        choice = next((choice for choice in choices if not get_or_empty(choice, int, "index")), {})  # 0, or no index
+        choice = _get_first_choice(event)
         message = get_or_empty(choice, dict, "delta") or get_or_empty(choice, dict, "message")
         text = get_or_empty(message, str, "content")
         reasoning = message.get("reasoning_content") or message.get("reasoning")
@@ -73,21 +77,23 @@ def _read_tokens(server: ServerClient, stream: EventStream) -> Tokens:
         if text:
             has_text = True
             yield text
-        if "finish_reason" in choice:  # some servers leave it out until the end; null promises that one follows
-            promises_reason = choice["finish_reason"] is None
-            if not promises_reason:
-                reason = get_field(choice, str, "finish_reason") or reason
-        has_message = has_message or bool(choice.get("message"))  # not a stream, but a complete payload
-        stream.set_complete(bool(reason) or has_message)
-        if reason == "error" or (reason in ("content_filter", "tool_calls", "function_call") and not has_text):
-            raise GenerationError(f"the server ended the completion: {reason}")
-    if promises_reason and not (reason or has_message):
-        # Despite [DONE]: llama-cpp-python 0.3.36 was seen to end a stream so when another request arrives.
-        raise StreamInterruptedError("the stream ended although its finish_reason was still null")
+        ending.update(choice)
+        if ending.is_complete:
+            stream.mark_complete()
+            if ending.reason == "error" or (ending.reason in _FAILURES and not has_text):
+                raise GenerationError(f"the server ended the completion: {ending.reason}")
+    ending.check()
     usage = usage if isinstance(usage, dict) else {}
     details = usage.get("completion_tokens_details")
     has_reasoning = has_reasoning or isinstance(details, dict) and bool(details.get("reasoning_tokens"))
-    return server.finish(reason, usage or None, has_text=has_text, has_reasoning=has_reasoning)
+    return server.finish(ending.reason, usage or None, has_text=has_text, has_reasoning=has_reasoning)
+
+
+def _get_first_choice(event: dict[str, Any]) -> dict[str, Any]:
+    for choice in get_objects(event, "choices"):
+        if not get_or_empty(choice, int, "index"):  # 0, or no index
+            return choice
+    return {}
 
 
 def _list_ids(server: ServerClient) -> list[str]:
@@ -103,7 +109,7 @@ def _list_ids(server: ServerClient) -> list[str]:
 
 
 def _list_models(**kwargs) -> list[str]:
-    with _open_client(kwargs) as server:
+    with open_client(__name__, kwargs) as server:
         return _list_ids(server)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import GenerationError, ProviderError, RateLimitError, ResponseFormatError, StreamInterruptedError
 from . import sse
 from .json_lines import iter_json_lines
-from .payload import extract_message, parse_json, truncate
+from .payload import extract_message, parse_json, to_text, truncate
 
 DONE: dict[str, Any] = {}
 """The payload of the event ``[DONE]``, by which OpenAI-compatible servers end a stream. It is compared by identity."""
@@ -212,4 +212,4 @@ def raise_reported_error(payload: dict[str, Any]) -> None:
 def error_from_payload(payload: dict[str, Any], kind: type[ProviderError] = GenerationError) -> ProviderError:
     """Return an error with the server's message, from a payload that reports a failure."""
     detail = extract_message(payload)
-    return kind(detail or f"an error without a message: {truncate(payload)}", detail=detail)
+    return kind(detail or f"an error without a message: {truncate(payload)}", detail=detail, body=to_text(payload))

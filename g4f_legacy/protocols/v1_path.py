@@ -1,18 +1,20 @@
 """Retry below ``/v1`` where the base URL of an OpenAI-compatible server was given without it, as people do."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import closing
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from ..errors import ProviderError, RequestFailedError
-from ..tokens import Tokens
 from ..transport.client import ServerClient
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
 
-def try_also_below_v1(server: ServerClient, request: Callable[[], Tokens]) -> Tokens:
+def try_also_below_v1(server: ServerClient, request: Callable[[], Generator[T, None, Any]]) -> Generator[T, None, Any]:
     """Yield what a request yields, and return what it returns. If the server has nothing at its path, retry below /v1.
 
     Args:

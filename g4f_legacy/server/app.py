@@ -92,6 +92,8 @@ class _AccessControl:
         credentials = request.headers.get("Authorization", "").partition(" ")[2]
         if secrets.compare_digest(credentials.encode(), self._token.encode()):
             return None
+        if credentials:
+            return _refuse(401, "The token is wrong: send the one that the server was started with.", "invalid_api_key")
         return _refuse(401, "A token is required: send Authorization: Bearer …", "invalid_api_key")
 
 

@@ -11,7 +11,8 @@ from uuid import uuid4
 
 from ..prompt import read_prompt
 from .engine import ActiveCompletion
-from .exchange import error_message, format_event
+from .exchange import format_event
+from .failures import error_message
 
 QUEUE_UPDATE_INTERVAL = 1.0
 """Seconds between two events with the position in the queue."""

@@ -4,18 +4,20 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future
 from types import ModuleType
 from typing import Any
 
 from ..availability import is_placeholder, is_unavailable
-from ..compat.redirects import redirected_call, current_target, route
+from ..compat.redirects import current_target, redirected_call, route
 from ..concurrency.worker import STREAM_END, StreamWorker
-from ..errors import GenerationError, ProviderError, RateLimitError
+from ..errors import GenerationError, ProviderError
 from ..options import read_options
 from ..prompt import check_messages
 from ..registry import list_models
+from ..tokens import Finish, TokenStream
+from .parameters import check_honoured, rename_parameters
 
 MAX_CONCURRENT = 64
 """How many completions run at the same time."""
@@ -29,8 +31,6 @@ LISTING_RETRY_DELAY = 60.0
 log = logging.getLogger(__name__)
 
 _DISCONNECT_CHECK_INTERVAL = 0.1
-_PARAMETER_ALIASES = {"max_new_tokens": "max_tokens"}
-_PARAMETERS = ("temperature", "top_p", "seed", "stop", "max_tokens", "presence_penalty", "frequency_penalty")
 
 
 class Engine:
@@ -52,7 +52,7 @@ class Engine:
         self, provider: ModuleType, model: str | None, max_concurrent: int, options: Mapping[str, Any]
     ) -> None:
         self.provider: Any = provider
-        self.name = provider.__name__.rpartition(".")[2]
+        self.name = _short_name(provider)
         self.model = model
         self._queue = _CompletionQueue(max_concurrent)
         self._options = dict(options)
@@ -80,22 +80,50 @@ class Engine:
         known = [*self.provider.model, *self.provider.models.values()]
         return self._listed_models or list(dict.fromkeys(known)) or ["default"]
 
-    def prepare(self, model: str, messages: list[dict[str, str]], parameters: Mapping[str, Any]) -> "ActiveCompletion":
+    def prepare(
+        self, model: str, messages: list[dict[str, str]], parameters: Mapping[str, Any], stream: bool = True
+    ) -> "ActiveCompletion":
         """Prepare a completion. It starts when it is read.
 
         Args:
             model: what the client names; an empty name means the provider's own default.
-            parameters: generation parameters by the names of any of the protocols. Unknown ones are dropped.
+            parameters: generation parameters, by the names of OpenAI's API. Those that the provider does not honour are
+                left out: see `check_honoured`.
+            stream: whether to ask the provider for a stream.
 
         Raises:
             TypeError, ValueError: the messages are invalid.
         """
         check_messages(messages)
-        named = {_PARAMETER_ALIASES.get(name, name): value for name, value in parameters.items() if value is not None}
-        forwarded = {name: value for name, value in named.items() if name in _PARAMETERS}
-        provider, model, options = route(self.provider, self.model or model, {**forwarded, **self._options})
-        tokens = provider._create_completion(model, messages, provider.supports_stream, **options)
-        return ActiveCompletion(tokens, self._queue)
+        provider, model, options = route(self.provider, self.model or model, self._options)
+        options = {**rename_parameters(_short_name(provider), parameters), **options}
+        tokens = provider._create_completion(model, messages, stream and provider.supports_stream, **options)
+        return ActiveCompletion(tokens, str, self._queue)
+
+    def relay(self, body: dict[str, Any]) -> "ActiveCompletion | None":
+        """Prepare a completion whose request and response are passed on unchanged. Its items are payloads, not tokens.
+
+        Args:
+            body: of a request to ``/v1/chat/completions``.
+
+        Returns:
+            None if the provider speaks another protocol than OpenAI's.
+        """
+        provider, model, options = route(self.provider, self.model or body.get("model") or "", self._options)
+        if not hasattr(provider, "_relay_completion"):
+            return None
+        options = {"retries": 0, **options}  # clients of OpenAI's API retry, and need to know of a rate limit
+        payloads = provider._relay_completion({**body, "model": model}, **options)
+        return ActiveCompletion(payloads, dict, self._queue)
+
+    def check_honoured(self, parameters: Mapping[str, Any]) -> None:
+        """Check that the provider honours the parameters of a request, which have the names of OpenAI's API.
+
+        Raises:
+            UnsupportedParameterError: it does not honour one of them.
+        """
+        provider, _, _ = route(self.provider, "", self._options)
+        check_honoured(_short_name(provider), parameters)
 
     def _list_models(self) -> None:
         try:
@@ -108,22 +136,34 @@ class Engine:
 class ActiveCompletion:
     """A completion that runs or is queued.
 
+    Args:
+        items: what the provider yields: tokens, or payloads.
+        item_type: their type.
+        completions: the queue to run in.
+
     Attributes:
-        tokens (list): the tokens received so far.
         is_stopped (bool): whether `stop` was called.
     """
 
-    def __init__(self, tokens: Any, completions: "_CompletionQueue") -> None:
-        self.tokens: list[str] = []
+    def __init__(self, items: Generator[Any, Any, Any], item_type: type, completions: "_CompletionQueue") -> None:
         self.is_stopped = False
         self._completions = completions
-        self._worker = StreamWorker(tokens)
+        self._item_type = item_type
+        self._items = TokenStream(items)
+        self._received: list[str] = []
+        self._worker = StreamWorker(self._items)
         self._fetched: queue.SimpleQueue[Future[str] | None] = queue.SimpleQueue()  # None wakes the reader
 
     @property
     def text(self) -> str:
-        """The text received so far."""
-        return "".join(self.tokens)
+        """The complete text as the provider's server stated it, or else the tokens received so far."""
+        stated = self.finish.text
+        return "".join(self._received) if stated is None else stated
+
+    @property
+    def finish(self) -> Finish:
+        """How the completion ended, as far as its provider tells."""
+        return self._items.finish or Finish()
 
     @property
     def queue_position(self) -> tuple[int, int] | None:
@@ -137,15 +177,15 @@ class ActiveCompletion:
         self._fetched.put(None)
 
     def fetch(self) -> None:
-        """Fetch the next token in the worker's thread."""
+        """Fetch the next item in the worker's thread."""
         try:
             self._worker.next().add_done_callback(self._fetched.put)
         except RuntimeError:  # raised by an executor that was shut down
             if not self._worker.stopped.is_set():
                 raise
 
-    def read(self, heartbeat: float, is_disconnected: Callable[[], bool] = lambda: False) -> Iterator[str | None]:
-        """Run the completion. Yield its tokens, and None whenever there was no token for `heartbeat` seconds.
+    def read(self, heartbeat: float, is_disconnected: Callable[[], bool] = lambda: False) -> Iterator[Any]:
+        """Run the completion. Yield its items, and None whenever there was none for `heartbeat` seconds.
 
         The iteration ends when the completion ends, when it is stopped, or when `is_disconnected` returns True. The
         completion ends with the iteration.
@@ -162,11 +202,12 @@ class ActiveCompletion:
                     return
                 future = self._wait()
                 if future is not None:
-                    token = self._get_token(future)
-                    if token is STREAM_END:
+                    item = self._get_item(future)
+                    if item is STREAM_END:
                         return
-                    self.tokens.append(token)
-                    yield token
+                    if self._item_type is str:
+                        self._received.append(item)
+                    yield item
                     yielded = time.monotonic()
                     self.fetch()
                 elif time.monotonic() - yielded >= heartbeat:
@@ -181,16 +222,16 @@ class ActiveCompletion:
         except queue.Empty:
             return None
 
-    def _get_token(self, future: "Future[str]") -> Any:
+    def _get_item(self, future: "Future[str]") -> Any:
         try:
-            token: Any = future.result()
+            item: Any = future.result()
         except (GeneratorExit, SystemExit, KeyboardInterrupt) as error:
             if self._worker.stopped.is_set():
                 return STREAM_END
             raise GenerationError(f"the provider raised {type(error).__name__}") from error
-        if token is STREAM_END or isinstance(token, str):
-            return token
-        raise GenerationError(f"the provider yielded {type(token).__name__} instead of str")
+        if item is STREAM_END or isinstance(item, self._item_type):
+            return item
+        raise GenerationError(f"the provider yielded {type(item).__name__} instead of {self._item_type.__name__}")
 
 
 class _CompletionQueue:
@@ -230,10 +271,5 @@ class _CompletionQueue:
             completion.stop()
 
 
-def status_for(error: Exception) -> int:
-    """Return the HTTP status for a provider's error before the first token."""
-    if isinstance(error, RateLimitError):
-        return 429
-    if isinstance(error, ProviderError):
-        return 502
-    return 400 if isinstance(error, (TypeError, ValueError)) else 500
+def _short_name(provider: Any) -> str:
+    return str(provider.__name__).rpartition(".")[2]

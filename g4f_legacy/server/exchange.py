@@ -8,7 +8,6 @@ from urllib.parse import SplitResult, urlsplit
 
 from flask import Response, request
 
-from ..errors import G4fError
 from .engine import Engine
 
 
@@ -62,8 +61,3 @@ def stream_response(events: Iterator[bytes], content_type: str | None = "text/ev
     response = Response(events, content_type=content_type)
     response.headers["Cache-Control"] = "no-cache"
     return response
-
-
-def error_message(error: Exception) -> str:
-    """Return the message of a provider's error for clients: without the provider's URL, and without a hint."""
-    return str(error.args[0]) if isinstance(error, G4fError) and error.args else str(error)

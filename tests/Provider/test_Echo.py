@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from g4f_legacy.Provider import Echo
+from g4f_legacy.tokens import Finish, TokenStream
 
 
 def ask(content: str, stream: bool = True, **kwargs: Any) -> list[str]:
@@ -34,6 +35,30 @@ def test_the_last_user_message_is_repeated() -> None:
 def test_nothing_to_repeat(message: Any) -> None:
     with pytest.raises(ValueError, match="no user message with a text"):
         list(Echo._create_completion("", [message], True))
+
+
+@pytest.mark.parametrize(
+    "max_tokens, text, reason, count",
+    [(None, "one two three", "stop", 3), (2, "one two", "length", 2), (3, "one two three", "stop", 3)],
+)
+def test_length_limit(max_tokens: int | None, text: str, reason: str, count: int) -> None:
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "one two three"}]
+    for stream in (True, False):
+        completion = TokenStream(Echo._create_completion("echo", messages, stream, max_tokens=max_tokens))
+        assert "".join(completion) == text
+        usage = {"prompt_tokens": 5, "completion_tokens": count, "total_tokens": 5 + count}
+        assert completion.finish == Finish(reason, usage)
+
+
+@pytest.mark.parametrize("max_tokens", [0, -1, "2", 1.5])
+def test_invalid_length_limit(max_tokens: Any) -> None:
+    with pytest.raises(ValueError, match="max_tokens must be an integer of 1 or more"):
+        ask("one two", max_tokens=max_tokens)
+
+
+@pytest.mark.parametrize("stop, text", [("two", "one "), (["x", "three", ""], "one two "), ([], "one two three")])
+def test_stop(stop: Any, text: str) -> None:
+    assert "".join(ask("one two three", stop=stop)) == text
 
 
 def test_no_network(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,10 +7,10 @@ from replay import exchange, load
 from scripted_provider import scripted_provider
 
 from g4f_legacy import Provider, redirect
-from g4f_legacy.errors import GenerationError, ProviderError, ProviderNotWorkingError, RateLimitError
+from g4f_legacy.errors import GenerationError, ProviderNotWorkingError
 from g4f_legacy.Provider import H2o, OpenAI
 from g4f_legacy.server import engine as engine_module
-from g4f_legacy.server.engine import ActiveCompletion, Engine, status_for
+from g4f_legacy.server.engine import ActiveCompletion, Engine
 
 HELLO = [{"role": "user", "content": "Hello"}]
 
@@ -175,11 +175,3 @@ def test_queue() -> None:
         gate.set()
         assert [token for token in read if token] == ["a"]
     assert [completion.queue_position for completion in completions] == [None] * 3
-
-
-@pytest.mark.parametrize(
-    "error, status",
-    [(RateLimitError("x"), 429), (ProviderError("x"), 502), (ValueError("x"), 400), (TypeError("x"), 400)],
-)
-def test_statuses(error: Exception, status: int) -> None:
-    assert status_for(error) == status

@@ -9,7 +9,9 @@ from replay import exchange, load
 from scripted_provider import scripted_provider
 from test_recordings import H2O, OPEN_ASSISTANT
 
+from g4f_legacy import ChatCompletion
 from g4f_legacy.errors import StreamInterruptedError
+from g4f_legacy.tokens import Finish
 
 h2o: Any = importlib.import_module("test_H2o")
 open_assistant: Any = importlib.import_module("test_OpenAssistant")
@@ -34,6 +36,14 @@ def test_open_assistant(name: str, stream: bool, serve: Any) -> None:
         kwargs.update(auth=None, cookies={"another": "cookie"})
     url = serve(scripted_provider(*OPEN_ASSISTANT[name]))
     check_outcome(open_assistant, open_assistant.ask_open_assistant(url, stream, **kwargs), name, stream)
+
+
+@pytest.mark.parametrize("reason, received", [("length", "length"), ("stop", "stop"), (None, "stop")])
+def test_finish_reason_by_the_protocol_of_h2o(reason: str | None, received: str, serve: Any) -> None:
+    url = serve(scripted_provider("a", " b", Finish(reason, text="a b.")))
+    stream = ChatCompletion.create("falcon-40b", h2o.HELLO, "H2o", stream=True, base_url=url)
+    assert list(stream) == ["a", " b"]
+    assert stream.finish_reason == received
 
 
 def test_hugging_chat_as_the_engine(play: Any, serve: Any) -> None:

@@ -16,9 +16,8 @@ from ...errors import StreamInterruptedError
 from ...prompt import read_prompt
 from ...Provider import H2o
 from .. import page
-from ..engine import ActiveCompletion, Engine, status_for
+from ..engine import ActiveCompletion, Engine
 from ..exchange import (
-    error_message,
     format_event,
     get_disconnect_check,
     read_payload,
@@ -26,6 +25,7 @@ from ..exchange import (
     split_url,
     stream_response,
 )
+from ..failures import error_headers, error_message, status_for
 
 COOKIE = "h2o-chat"
 HEARTBEAT = 10.0
@@ -167,7 +167,7 @@ class H2oRoutes:
             conversation.active.discard(completion)
             status = status_for(error)
             error_type = _ERROR_TYPES.get(status, "generation")
-            return jsonify(error=error_message(error), error_type=error_type), status
+            return jsonify(error=error_message(error), error_type=error_type), status, error_headers(error)
         return stream_response(_events(first, tokens, completion, conversation))
 
     def stop_generating(self, conversation_id: str) -> Any:
@@ -186,14 +186,18 @@ class H2oRoutes:
 def _events(
     first: str | None, tokens: Iterator[str | None], completion: ActiveCompletion, conversation: _Conversation
 ) -> Iterator[bytes]:
-    """Yield TGI's events: one for each token, then a special token with the text of the completion."""
+    """Yield TGI's events: one for each token, then one with the text of the completion.
+
+    That is a special token, except at the length limit: as in TGI, that is how clients tell.
+    """
     number = 0
     try:
         yield _format_token(number, first) if first else _COMMENT
         for text in tokens:
             number += 1
             yield _COMMENT if text is None else _format_token(number, text)
-        yield _format_token(number, "</s>", completion.text)
+        is_at_limit = completion.finish.reason == "length"
+        yield _format_token(number, "" if is_at_limit else "</s>", completion.text, special=not is_at_limit)
     except StreamInterruptedError as error:
         # The provider's stream was truncated, so this one is, too: an OSError makes waitress close the connection
         # without a last chunk (https://github.com/Pylons/waitress/blob/v3.0.2/src/waitress/task.py, `Task.service`).
@@ -205,8 +209,8 @@ def _events(
         completion.stop()
 
 
-def _format_token(number: int, text: str, generated_text: str | None = None) -> bytes:
-    token = {"id": number, "text": text, "logprob": 0.0, "special": generated_text is not None}
+def _format_token(number: int, text: str, generated_text: str | None = None, special: bool = False) -> bytes:
+    token = {"id": number, "text": text, "logprob": 0.0, "special": special}
     return format_event({"token": token, "generated_text": generated_text, "details": None})
 
 

@@ -1,3 +1,5 @@
+import json
+import re
 import threading
 from typing import Any
 
@@ -8,6 +10,7 @@ from scripted_provider import scripted_provider
 
 from g4f_legacy.errors import GenerationError, RateLimitError, RequestFailedError
 from g4f_legacy.server.routes import openai as protocol
+from g4f_legacy.tokens import Finish
 
 HELLO: Any = [{"role": "user", "content": "Hello there"}]
 
@@ -32,7 +35,7 @@ class TestOpenAIClient:
         assert chunks[0].choices[0].delta.role == "assistant"
 
     def test_usage(self, serve: Any) -> None:
-        with client(serve(scripted_provider("a", "b"))) as api:
+        with client(serve(scripted_provider("a", " b"))) as api:
             options: Any = {"include_usage": True}
             stream = api.chat.completions.create(model="", messages=HELLO, stream=True, stream_options=options)
             last = list(stream)[-1]
@@ -102,6 +105,7 @@ def test_arguments_of_the_provider(serve: Any) -> None:
         ("chat/completions", {"messages": "Hello"}),
         ("chat/completions", {"messages": []}),
         ("chat/completions", {"messages": HELLO, "n": 2}),
+        ("chat/completions", ["Hello"]),
         ("chat/completions", {"messages": HELLO, "model": 5}),
         ("chat/completions", {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}),
         ("completions", {"prompt": None}),
@@ -112,6 +116,88 @@ def test_invalid_bodies(path: str, body: Any, serve: Any) -> None:
     response = requests.post(f"{serve(scripted_provider('a'))}/v1/{path}", json=body)
     assert response.status_code == 400
     assert set(response.json()["error"]) == {"message", "type", "param", "code"}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    "reason, shown",
+    [
+        ("stop", "stop"),
+        ("length", "length"),
+        ("content_filter", "content_filter"),
+        ("interrupted", "length"),
+        (None, "stop"),
+    ],
+)
+def test_finish_of_the_engine(reason: str | None, shown: str, stream: bool, serve: Any) -> None:
+    usage = {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12, "details": {"cached": 1}}
+    provider = scripted_provider("a", Finish(reason, usage))
+    body = {"messages": HELLO, "stream": stream, "stream_options": {"include_usage": True}}
+    response = requests.post(f"{serve(provider)}/v1/chat/completions", json=body)
+    assert provider.streams == [stream]
+    if not stream:
+        assert response.json()["choices"][0]["finish_reason"] == shown and response.json()["usage"] == usage
+        return
+    *_, last, with_usage = [json.loads(line[6:]) for line in response.text.split("\n\n") if line.startswith("data: {")]
+    assert last["choices"][0]["finish_reason"] == shown
+    assert with_usage["choices"] == [] and with_usage["usage"] == usage
+
+
+def test_text_that_the_server_stated(serve: Any) -> None:
+    url = serve(scripted_provider("a ", "b", Finish("stop", text="a b.")))
+    response = requests.post(f"{url}/v1/chat/completions", json={"messages": HELLO})
+    assert response.json()["choices"][0]["message"]["content"] == "a b."
+
+
+def test_usage_of_gemini(serve: Any) -> None:
+    counted = {"promptTokenCount": 5, "candidatesTokenCount": 7, "thoughtsTokenCount": 2, "totalTokenCount": 14}
+    url = serve(scripted_provider("a", Finish("stop", counted)))
+    response = requests.post(f"{url}/v1/chat/completions", json={"messages": HELLO})
+    assert response.json()["usage"] == {"prompt_tokens": 5, "completion_tokens": 9, "total_tokens": 14}
+
+
+@pytest.mark.parametrize(
+    "name, value", [("tools", [{}]), ("n", 2), ("logprobs", True), ("response_format", {"type": "x"})]
+)
+def test_parameters_that_the_engine_cannot_honour(name: str, value: Any, serve: Any) -> None:
+    response = requests.post(f"{serve('Echo')}/v1/chat/completions", json={"messages": HELLO, name: value})
+    error = response.json()["error"]
+    assert (response.status_code, error["type"], error["param"]) == (400, "invalid_request_error", name)
+    assert f"Echo, which answers here, cannot honour the parameter '{name}'" in error["message"]
+
+
+def test_messages_without_a_text(serve: Any) -> None:
+    provider = scripted_provider("a")
+    calls = {"role": "assistant", "tool_calls": [{}]}
+    messages = [*HELLO, {**calls, "content": None}, calls]
+    assert requests.post(f"{serve(provider)}/v1/chat/completions", json={"messages": messages}).status_code == 200
+    assert [message["content"] for message in provider.calls[0][1]] == ["Hello there", "", ""]
+
+
+@pytest.mark.parametrize(
+    "method, path, body, headers, status, message",
+    [
+        ("POST", "chat/completions", "{bad", {}, 400, "The request's body is not valid JSON: .*column 2"),
+        ("POST", "chat/completions", "\udcff".encode("utf-8", "surrogateescape"), {}, 400, "not valid JSON"),
+        ("POST", "completions", "", {}, 400, "not valid JSON"),
+        ("GET", "nothing", None, {}, 404, "Not Found"),
+        ("PUT", "models", None, {}, 405, "Method Not Allowed"),
+        ("POST", "chat/completions", "x" * (1024 * 1024 + 1), {}, 413, "Too Large"),
+        ("GET", "models", None, {"Origin": "http://example.com"}, 403, "other sites"),
+        ("GET", "models", None, {"Authorization": "Bearer wrong"}, 401, "The token is wrong"),
+        ("GET", "models", None, {"Authorization": ""}, 401, "A token is required"),
+    ],
+)
+def test_refused_requests(
+    method: str, path: str, body: Any, headers: dict[str, str], status: int, message: str, serve: Any
+) -> None:
+    url = serve("Echo", token="s3cr3t-token")
+    headers = {"Authorization": "Bearer s3cr3t-token", **headers}
+    response = requests.request(method, f"{url}/v1/{path}", data=body, headers=headers)
+    error = response.json()["error"]
+    assert (response.status_code, error["type"]) == (status, "invalid_request_error")
+    assert re.search(message, error["message"])
+    assert error["code"] == ("invalid_api_key" if status == 401 else None)
 
 
 def test_tokens_are_sent_at_once(serve: Any) -> None:
