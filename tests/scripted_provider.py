@@ -11,8 +11,8 @@ def scripted_provider(*script: Any) -> Any:
     """Return a provider whose completions yield the texts of a script, raise its errors and call its functions. A
     `Finish` ends them.
 
-    Its `calls` are the arguments of the calls, and its `streams` whether they ask for a stream. Its `stopped` counts the
-    completions that were closed before their end.
+    Its `calls` are the arguments of the calls, and its `streams` tell whether they ask for a stream. Its `stopped`
+    counts the completions that were closed before their end.
     """
     module: Any = ModuleType("tests.Scripted")
     calls: list[tuple[str, list[dict[str, str]], dict[str, Any]]] = []

@@ -36,11 +36,12 @@ def test_the_first_example_comes_early() -> None:
 
 
 def test_all_examples_are_tested() -> None:
-    assert [len(examples(language)) for language in ("python", "shell", "ini")] == [6, 5, 1]
+    assert [len(examples(language)) for language in ("python", "shell", "ini")] == [7, 5, 1]
 
 
+# The example number 4 is run by tests/environments/test_fastapi.py.
 @pytest.mark.parametrize(
-    "number, printed", [(0, TEXT), (1, ""), (2, ""), (3, f"{TEXT} (stop)\n"), (4, "Hello\n"), (5, "")]
+    "number, printed", [(0, TEXT), (1, ""), (2, ""), (3, f"{TEXT} (stop)\n"), (5, "Hello\n"), (6, "")]
 )
 def test_python_examples(number: int, printed: str, play: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     replay = play(load("h2o/hello"))
@@ -130,7 +131,7 @@ def test_the_table_of_options() -> None:
 
 
 def test_the_example_of_a_provider(tmp_path: Path) -> None:
-    (tmp_path / "Yes.py").write_text(examples("python")[5])
+    (tmp_path / "Yes.py").write_text(examples("python")[6])
     code = """
 import Yes
 from g4f_legacy import ChatCompletion

@@ -45,8 +45,8 @@ class Ending:
         """Check, after the end of the response, that the choice has ended.
 
         Raises:
-            StreamInterruptedError: its ``finish_reason`` was still null, despite ``[DONE]``: llama-cpp-python 0.3.36 was
-                seen to end a stream so when another request arrives.
+            StreamInterruptedError: its ``finish_reason`` was still null, despite ``[DONE]``. llama-cpp-python 0.3.36
+                was seen to end a stream so when another request arrives.
         """
         if self._promises_reason and not self.is_complete:
             raise StreamInterruptedError("the stream ended although its finish_reason was still null")

@@ -14,6 +14,10 @@ from .engine import ActiveCompletion
 from .exchange import format_event
 from .failures import error_message
 
+HEARTBEAT = 10.0
+"""Seconds without an event after which a comment is sent, so that no read timeout expires, and a proxy in front of the
+server notices when its client has disconnected."""
+
 QUEUE_UPDATE_INTERVAL = 1.0
 """Seconds between two events with the position in the queue."""
 
@@ -31,6 +35,7 @@ MAX_SIZE = 64 * 1024 * 1024
 _CHANGEABLE_FIELDS = {"title": str, "hidden": bool, "allow_data_use": bool, "active_thread_tail_message_id": str}
 _OVERHEAD = 2048  # of a chat or a message in bytes, in addition to its text, approximately
 _DISCONNECT_CHECK_INTERVAL = 0.5
+_COMMENT = b":\r\n\r\n"
 
 
 class StoredChat:
@@ -128,16 +133,20 @@ class StoredMessage:
         if self.fields["state"] not in ("pending", "in_progress"):
             return
         self._events_requested.set()
+        yielded = time.monotonic()
         while not is_disconnected():
             self.touch()
             try:
                 event = self._events.get(timeout=_DISCONNECT_CHECK_INTERVAL)
             except queue.Empty:
-                continue
+                if time.monotonic() - yielded < HEARTBEAT:
+                    continue
+                event = _COMMENT
             if event is None:
                 self._events.put(None)  # for another request that waits
                 return
             yield event
+            yielded = time.monotonic()
 
     def _run(self, completion: ActiveCompletion, on_end: Callable[[], Any]) -> None:
         self._events_requested.wait(START_DELAY)

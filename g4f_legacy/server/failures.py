@@ -14,7 +14,8 @@ def status_for(error: Exception) -> int:
     """Return the HTTP status for a provider's error before the first token.
 
     A status that says what is wrong with the request is that of the provider's server. What is wrong with that server,
-    or with the connection to it, is 502, 503 or 504, as of a gateway (https://www.rfc-editor.org/rfc/rfc9110#section-15.6).
+    or with the connection to it, is 502, 503 or 504, as at a gateway:
+    https://www.rfc-editor.org/rfc/rfc9110#section-15.6
     """
     if not isinstance(error, ProviderError):
         return 400 if isinstance(error, (TypeError, ValueError)) else 500

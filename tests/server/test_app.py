@@ -58,6 +58,134 @@ class TestOtherSites:
         url = serve("Echo")
         assert requests.post(f"{url}/v1/chat/completions", headers={"Origin": url}, json=HELLO).status_code == 200
 
+    def test_refusals_say_what_to_do(self, serve: Any) -> None:
+        url = serve("Echo")
+        response = requests.post(f"{url}/v1/chat/completions", headers={"Host": "chat.example"}, json=HELLO)
+        assert "--allow-host chat.example" in response.json()["error"]["message"]
+        response = requests.post(f"{url}/v1/chat/completions", headers={"Origin": "http://chat.example:8"}, json=HELLO)
+        assert "--allow-host chat.example" in response.json()["error"]["message"]
+        response = requests.post(f"{url}/v1/chat/completions", headers={"Origin": "http://127.0.0.1:8"}, json=HELLO)
+        assert "--allow-host" not in response.text and "Host header" in response.text
+
+
+OTHER_SITES = [
+    # A page of this server, or a program, directly
+    ("127.0.0.1:1337", "http://127.0.0.1:1337", "", 200),
+    ("localhost:1337", "http://127.0.0.1:1337", "", 200),
+    ("127.0.0.1:1337", "http://localhost:1337", "", 200),
+    ("[::1]:1337", "http://localhost:1337", "", 200),
+    ("192.168.0.7:1337", "http://192.168.0.7:1337", "", 200),
+    ("127.0.0.1:1337", "http://127.0.0.1:1337", "same-origin", 200),
+    ("localhost:1337", "http://localhost:1337", "same-origin", 200),
+    # Through a proxy: with another name, another port, or without the port
+    ("127.0.0.1:1337", "http://localhost:8080", "same-origin", 200),
+    ("127.0.0.1:1337", "https://192.168.0.7", "same-origin", 200),
+    ("127.0.0.1:1337", "https://chat.example", "same-origin", 200),
+    ("127.0.0.1:1337", "https://chat.example:8443", "", 200),
+    ("chat.example", "https://chat.example", "", 200),
+    ("192.168.0.7", "http://192.168.0.7:8080", "", 200),
+    ("localhost", "http://localhost:8080", "", 200),
+    # Another program on this machine, and another server under the same address
+    ("localhost:1337", "http://localhost:9999", "", 403),
+    ("localhost:1337", "http://localhost:9999", "same-site", 403),
+    ("localhost:1337", "http://localhost", "", 403),
+    ("localhost:1337", "https://localhost", "", 403),
+    ("192.168.0.7:1337", "http://192.168.0.7:9999", "", 403),
+    ("192.168.0.7:1337", "http://192.168.0.8:1337", "", 403),
+    ("localhost", "http://localhost:8080", "same-site", 403),
+    # Another site
+    ("127.0.0.1:1337", "http://evil.example", "", 403),
+    ("127.0.0.1:1337", "http://evil.example:1337", "cross-site", 403),
+    ("127.0.0.1:1337", "http://localhost.evil.example:1337", "", 403),
+    ("127.0.0.1:1337", "http://127.0.0.1.evil.example:1337", "", 403),
+    ("127.0.0.1:1337", "http://127.0.0.1:1337", "cross-site", 403),
+    ("127.0.0.1:1337", "https://chat.example", "cross-site", 403),
+    ("127.0.0.1:1337", "http://192.168.0.8:1337", "cross-site", 403),
+    ("127.0.0.1:1337", "chrome-extension://abcdef", "", 403),
+    # A sandboxed frame, and a form of a page without a Referrer-Policy
+    ("127.0.0.1:1337", "null", "", 403),
+    ("127.0.0.1:1337", "null", "cross-site", 403),
+    ("127.0.0.1:1337", "null", "same-origin", 403),
+    # DNS rebinding, also through a proxy that replaces the Host
+    ("evil.example:1337", "http://evil.example:1337", "same-origin", 403),
+    ("evil.example:1337", "", "same-origin", 403),
+    ("127.0.0.1:1337", "http://evil.example", "same-origin", 403),
+    # What is no origin
+    ("127.0.0.1:1337", "http://[", "", 403),
+    ("127.0.0.1:1337", "http://127.0.0.1:99999", "", 403),
+    ("127.0.0.1:1337", "http://127.0.0.1:x", "same-origin", 403),
+    ("127.0.0.1:1337", "http://", "same-origin", 403),
+    # A browser's own request, and a program that sends neither
+    ("127.0.0.1:1337", "", "none", 200),
+    ("127.0.0.1:1337", "", "", 200),
+    ("127.0.0.1:1337", "", "cross-site", 403),
+    ("127.0.0.1:1337", "", "new-in-2030", 403),
+]
+
+
+class TestOrigins:
+    """What the server does not listen on is a proxy's: the tests name the port 1337 for whatever it is."""
+
+    @pytest.mark.parametrize("host, origin, site, status", OTHER_SITES)
+    def test_pages(self, host: str, origin: str, site: str, status: int) -> None:
+        client = create_app("Echo", hosts=["chat.example"]).test_client()
+        headers = {"Host": host, "Origin": origin, "Sec-Fetch-Site": site}
+        response = client.post(
+            "/v1/chat/completions",
+            json=HELLO,
+            headers={name: value for name, value in headers.items() if value},
+            environ_overrides={"SERVER_PORT": "1337"},
+        )
+        assert response.status_code == status
+
+    @pytest.mark.parametrize(
+        "forwarded, origin, status",
+        [
+            ("192.168.0.7:8080", "http://192.168.0.7:8080", 200),
+            ("192.168.0.7", "http://192.168.0.7:8080", 200),
+            ("192.168.0.7:8080, 10.0.0.1", "http://192.168.0.7:8080", 200),
+            ("192.168.0.7:8080", "http://192.168.0.7:9999", 403),
+            ("evil.example", "http://evil.example", 403),  # DNS rebinding to the proxy
+            ("", "http://192.168.0.7:8080", 403),
+            ("[", "http://192.168.0.7:8080", 403),
+        ],
+    )
+    def test_forwarded_host(self, forwarded: str, origin: str, status: int) -> None:
+        headers = {"Host": "127.0.0.1:1337", "X-Forwarded-Host": forwarded, "Origin": origin}
+        response = create_app("Echo").test_client().post("/v1/chat/completions", headers=headers, json=HELLO)
+        assert response.status_code == status
+
+    def test_default_port(self) -> None:
+        """A server on port 80 itself: its Host has no port, and no other port is its own."""
+        client = create_app("Echo").test_client()
+        for origin, status in (("http://localhost", 200), ("http://localhost:80", 200), ("http://localhost:81", 403)):
+            headers = {"Host": "localhost", "Origin": origin}
+            assert client.post("/v1/chat/completions", json=HELLO, headers=headers).status_code == status
+
+    def test_preflight_is_refused(self, serve: Any) -> None:
+        headers = {
+            "Origin": "http://evil.example",
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "x-forwarded-host",
+        }
+        response = requests.options(f"{serve('Echo')}/v1/chat/completions", headers=headers)
+        assert response.status_code == 403
+        assert not [name for name in response.headers if name.lower().startswith("access-control-")]
+
+    @pytest.mark.parametrize(
+        "method, mode, destination, status",
+        [
+            ("GET", "navigate", "document", 200),
+            ("GET", "navigate", "iframe", 403),
+            ("GET", "no-cors", "script", 403),
+            ("GET", "cors", "empty", 403),
+            ("POST", "navigate", "document", 403),
+        ],
+    )
+    def test_links_from_other_sites(self, method: str, mode: str, destination: str, status: int, serve: Any) -> None:
+        headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": destination}
+        assert requests.request(method, serve("Echo"), headers=headers).status_code == status
+
 
 class TestToken:
     def test_required(self, serve: Any) -> None:

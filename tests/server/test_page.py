@@ -1,5 +1,6 @@
 """The page, in a real browser."""
 
+import re
 import shutil
 import threading
 import time
@@ -32,6 +33,7 @@ def browser(tmp_path_factory: Any) -> Iterator[Any]:
 
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
+    options.accept_insecure_certs = True
     for argument in (
         "--headless",
         "--no-sandbox",
@@ -121,6 +123,14 @@ class TestBrowser:
         browser.find_element("id", "send").click()
         self.wait(browser, lambda: self.is_done(browser) and self.texts(browser, "assistant")[-1] == "a")
         assert len(self.texts(browser, "error")) == 1  # from the first attempt
+
+    def test_examples_show_the_address_in_the_address_bar(self, browser: Any, serve: Any) -> None:
+        url = serve(scripted_provider("a"))
+        for address in (url, url.replace("127.0.0.1", "localhost"), f"{url}?x=1#y"):
+            browser.get(address)
+            base = address.partition("?")[0].rstrip("/")
+            examples = "\n".join(code.text for code in browser.find_elements("css selector", "code"))
+            assert re.findall(r"https?://\S+", examples) == [base, base, f"{base}/v1", f"{base}/v1/chat/completions"]
 
     def test_width_of_a_phone(self, browser: Any, serve: Any, tmp_path: Path) -> None:
         browser.get(serve(scripted_provider("a")))

@@ -6,7 +6,7 @@ https://github.com/huggingface/chat-ui/tree/v0.4.0/src/routes
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -17,14 +17,7 @@ from ...prompt import read_prompt
 from ...Provider import H2o
 from .. import page
 from ..engine import ActiveCompletion, Engine
-from ..exchange import (
-    format_event,
-    get_disconnect_check,
-    read_payload,
-    resolve_model,
-    split_url,
-    stream_response,
-)
+from ..exchange import explain_missing, format_event, get_disconnect_check, read_payload, resolve_model, stream_response
 from ..failures import error_headers, error_message, status_for
 
 COOKIE = "h2o-chat"
@@ -91,8 +84,9 @@ class _SessionStore:
 class H2oRoutes:
     """The routes of the protocol."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, explain_referer: Callable[[str], str | None]) -> None:
         self._engine = engine
+        self._explain_referer = explain_referer
         self._sessions = _SessionStore()
 
     def blueprint(self) -> Blueprint:
@@ -130,8 +124,9 @@ class H2oRoutes:
         referer = request.headers.get("Referer", "")
         if not referer:
             return Response("Non-JSON form requests need to have a referer", 403, content_type="text/plain")
-        if split_url(referer).netloc != request.host:
-            return Response("Wrong referer", 403, content_type="text/plain")
+        refusal = self._explain_referer(referer)
+        if refusal:
+            return Response(f"Wrong referer: {refusal}", 403, content_type="text/plain")
         if request.is_json:
             return _server_error()  # chat-ui of that time takes a form only
         self._sessions.set_accepted(g.cookie, request.form.get("ethicsModalAccepted") == "true")
@@ -141,7 +136,7 @@ class H2oRoutes:
 
     def create_conversation(self) -> Any:
         if not self._sessions.has_accepted(g.cookie):
-            return jsonify(error="You need to accept the welcome modal first"), 405
+            return jsonify(error=explain_missing("You need to accept the welcome modal first")), 405
         model = resolve_model(read_payload().get("model"), [*H2o.models.values()], self._engine)
         if model is None:
             return _server_error()
@@ -219,4 +214,4 @@ def _server_error() -> Any:
 
 
 def _not_found() -> Any:
-    return jsonify(message="Conversation not found"), 404
+    return jsonify(message=explain_missing("Conversation not found")), 404

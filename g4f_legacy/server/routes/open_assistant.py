@@ -12,7 +12,7 @@ from flask import Blueprint, Response, jsonify, request
 from ...Provider import OpenAssistant
 from ..chat_store import ChatStore, StoredChat, StoredMessage
 from ..engine import Engine
-from ..exchange import get_disconnect_check, read_payload, resolve_model, stream_response
+from ..exchange import explain_missing, get_disconnect_check, read_payload, resolve_model, stream_response
 
 COOKIES = ("next-auth.session-token", "__Secure-next-auth.session-token")
 MAX_ACTIVE = 512
@@ -65,14 +65,14 @@ class OpenAssistantRoutes:
         payload = read_payload()
         chat = self._find_chat(payload.get("chat_id"))
         if chat is None:
-            return Response(status=500)
+            return _unknown_chat() if request.environ.get("wsgi.multiprocess") else Response(status=500)
         chat.update(payload)
         return Response(status=200)
 
     def delete_chat(self) -> Any:
         chat = self._find_chat(request.args.get("chat_id"))
         if chat is None:
-            return Response(status=500)
+            return _unknown_chat() if request.environ.get("wsgi.multiprocess") else Response(status=500)
         self._chats.remove(chat)
         return Response(status=200)
 
@@ -85,7 +85,9 @@ class OpenAssistantRoutes:
         chat = self._find_chat(payload.get("chat_id"))
         parent_id = payload.get("parent_id")
         content = payload.get("content")
-        if chat is None or not isinstance(content, str):
+        if chat is None:
+            return _unknown_chat()
+        if not isinstance(content, str):
             return _server_error()
         if parent_id is not None and not chat.has_message(parent_id):
             return _server_error()
@@ -103,7 +105,9 @@ class OpenAssistantRoutes:
         if model is None:
             return jsonify(message=f"Model {payload.get('model_config_name')} not found"), 422
         chat = self._find_chat(payload.get("chat_id"))
-        if chat is None or not chat.has_message(payload.get("parent_id")):
+        if chat is None:
+            return _unknown_chat()
+        if not chat.has_message(payload.get("parent_id")):
             return _server_error()
         conversation = chat.conversation_to(payload["parent_id"])
         if isinstance(payload.get("system_prompt"), str):
@@ -119,14 +123,14 @@ class OpenAssistantRoutes:
     def stream_events(self) -> Any:
         message = self._find_message()
         if message is None:
-            return _server_error()
+            return _unknown_chat()
         response = stream_response(message.events(get_disconnect_check()))
         del response.headers["Content-Type"]
         return response
 
     def show_message(self) -> Any:
         message = self._find_message()
-        return _server_error() if message is None else jsonify(message.fields)
+        return _unknown_chat() if message is None else jsonify(message.fields)
 
     def _find_chat(self, chat_id: Any) -> StoredChat | None:
         return self._chats.get(chat_id, _get_session())
@@ -153,6 +157,10 @@ def _validation_errors(sampling: dict[str, Any]) -> list[dict[str, Any]]:
             location = ["body", "sampling_parameters", name]
             errors.append({"loc": location, "msg": f"value is not a valid {kind}", "type": f"type_error.{kind}"})
     return errors
+
+
+def _unknown_chat() -> Any:
+    return jsonify(message=explain_missing("Something went wrong")), 500
 
 
 def _server_error() -> Any:

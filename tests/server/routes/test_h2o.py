@@ -9,6 +9,7 @@ from scripted_provider import scripted_provider
 from g4f_legacy.errors import GenerationError, RateLimitError, RequestFailedError
 from g4f_legacy.parsing.event_stream import iter_json_events
 from g4f_legacy.Provider import H2o
+from g4f_legacy.server import create_app
 from g4f_legacy.server.routes import h2o
 
 HELLO = [{"role": "user", "content": "Hello"}]
@@ -165,6 +166,58 @@ class TestRules:
         )
         assert response.status_code == 403
 
+    @pytest.mark.parametrize(
+        "host, referer, refusal",
+        [
+            ("127.0.0.1:1337", "http://127.0.0.1:1337/", ""),
+            ("localhost:1337", "http://127.0.0.1:1337/", ""),
+            ("127.0.0.1:1337", "http://localhost:8080/llm/", ""),  # a proxy, or a forwarded port
+            ("127.0.0.1:1337", "http://[::1]/", ""),
+            ("192.168.0.7", "http://192.168.0.7:8080/", ""),  # nginx's $host
+            ("chat.example", "https://chat.example/llm/", ""),
+            ("127.0.0.1:1337", "https://chat.example/llm/", ""),
+            ("127.0.0.1:1337", "https://other.example/llm/", "--allow-host other.example"),
+            ("127.0.0.1:1337", "http://192.168.0.7/", "--allow-host 192.168.0.7"),
+            ("192.168.0.7:1337", "http://192.168.0.7:9999/", "--allow-host 192.168.0.7"),
+            ("127.0.0.1:1337", "http://localhost.evil.example/", "--allow-host localhost.evil.example"),
+            ("127.0.0.1:1337", "http://localhost:99999/", "Wrong referer: it names another server."),
+            ("127.0.0.1:1337", "localhost", "Wrong referer: it names another server."),
+        ],
+    )
+    def test_referer_through_proxies(self, host: str, referer: str, refusal: str) -> None:
+        client = create_app("Echo", hosts=["chat.example"]).test_client()
+        headers = {"Host": host, "Referer": referer}
+        environ = {"SERVER_PORT": "1337"}
+        response = client.post("/settings", data={}, headers=headers, environ_overrides=environ)
+        assert response.status_code == (403 if refusal else 200)
+        assert refusal in response.text
+        assert response.text.startswith("Wrong referer") == bool(refusal)
+
+    def test_forwarded_host(self) -> None:
+        client = create_app("Echo").test_client()
+        for forwarded, status in (("chat.example", 200), ("other.example", 403)):
+            headers = {"X-Forwarded-Host": forwarded, "Referer": "https://chat.example/llm/"}
+            assert client.post("/settings", data={}, headers=headers).status_code == status
+
+    def test_origin_is_checked_before_the_referer(self) -> None:
+        client = create_app("Echo").test_client()
+        headers = {"Host": "localhost:1337", "Origin": "http://localhost:9999", "Referer": "http://localhost:9999/"}
+        assert client.post("/settings", data={}, headers=headers).status_code == 403
+
+    def test_several_processes(self) -> None:
+        client = create_app("Echo").test_client()
+        for is_multiprocess in (False, True):
+            environ = {"wsgi.multiprocess": is_multiprocess}
+            response = client.post("/conversation", json={}, environ_overrides=environ)
+            assert response.status_code == 405
+            assert response.json["error"].startswith("You need to accept the welcome modal first")
+            assert ("one process with many threads" in response.text) == is_multiprocess
+            for method, path in (("POST", "/x"), ("POST", "/x/stop-generating"), ("DELETE", "/x")):
+                response = client.open(f"/conversation{path}", method=method, json={}, environ_overrides=environ)
+                assert response.status_code == 404
+                assert response.json["message"].startswith("Conversation not found")
+                assert ("one process with many threads" in response.text) == is_multiprocess
+
     @pytest.mark.parametrize("body", ["", "[]", '"x"', "{", '{"inputs": 5}', '{"inputs": " \\n"}', '{"model": []}'])
     def test_invalid_bodies(self, body: str, serve: Any) -> None:
         client = Client(serve(scripted_provider("a")))
@@ -173,8 +226,6 @@ class TestRules:
         assert client.post("/conversation", data=body).status_code == 500
 
     def test_cookie_is_secure_over_https(self) -> None:
-        from g4f_legacy.server import create_app
-
         client = create_app("Echo").test_client()
         assert "; Secure" not in client.get("/").headers["Set-Cookie"]
         assert "; Secure" in client.get("/", base_url="https://localhost").headers["Set-Cookie"]

@@ -8,7 +8,7 @@ from scripted_provider import scripted_provider
 
 from g4f_legacy.parsing.event_stream import iter_json_events
 from g4f_legacy.Provider import OpenAssistant
-from g4f_legacy.server import chat_store
+from g4f_legacy.server import chat_store, create_app
 
 HELLO = [{"role": "user", "content": "Hello"}]
 MODEL = OpenAssistant.model[0]
@@ -81,6 +81,39 @@ def test_tokens_are_sent_at_once(serve: Any) -> None:
     assert next(tokens) == "a"
     gate.set()
     assert list(tokens) == ["b"]
+
+
+def test_heartbeat(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chat_store, "HEARTBEAT", 0.05)
+    gate = threading.Event()
+    client = Client(serve(scripted_provider(lambda: gate.wait(9), "a")))
+    chat = client.create_chat()
+    message = client.add_assistant_message(chat, client.add_prompter_message(chat, "x"))
+    with client.send("/events", params=message, stream=True) as response:
+        chunks = response.iter_content(5)
+        assert next(chunks) == b":\r\n\r\n"
+        gate.set()
+        events = list(iter_json_events(chunks))
+    assert [event["event_type"] for event in events] == ["token", "message"]
+
+
+def test_several_processes() -> None:
+    client = create_app(scripted_provider()).test_client()
+    client.set_cookie("next-auth.session-token", "a")
+    requests_of_a_chat = [
+        ("POST", "/prompter_message", {"chat_id": "x", "content": "x"}),
+        ("POST", "/assistant_message", {"chat_id": "x", "model_config_name": MODEL}),
+        ("POST", "/events?chat_id=x&message_id=x", None),
+        ("GET", "/message?chat_id=x&message_id=x", None),
+        ("PUT", "", {"chat_id": "x"}),
+        ("DELETE", "?chat_id=x", None),
+    ]
+    for method, path, body in requests_of_a_chat:
+        for is_multiprocess in (False, True):
+            environ = {"wsgi.multiprocess": is_multiprocess}
+            response = client.open(f"/api/chat{path}", method=method, json=body, environ_overrides=environ)
+            assert response.status_code == 500
+            assert ("one process with many threads" in response.text) == is_multiprocess
 
 
 def test_events_are_consumed_once(serve: Any) -> None:
