@@ -81,7 +81,7 @@ def iter_payloads(server: ServerClient, body: Mapping[str, Any]) -> Generator[di
         StreamInterruptedError: a choice did not end.
     """
     endings: defaultdict[int, Ending] = defaultdict(Ending)  # by the index of the choice
-    asked = body.get("n")
+    asked = body.get("n") if body.get("stream") else 1  # a server that ignores it may still send one complete payload
     count = asked if isinstance(asked, int) and asked > 1 else 1
     with open_response(server, body) as stream:
         for payload in stream.json_events():

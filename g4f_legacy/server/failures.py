@@ -44,12 +44,14 @@ def error_headers(error: Exception) -> dict[str, str]:
 
 
 def openai_error(error: Exception) -> dict[str, Any]:
-    """Return the `type`, `param` and `code` in the error object that an OpenAI-compatible server sent, if it did."""
-    if isinstance(error, ProviderError):
-        with suppress(ResponseFormatError):
-            sent = parse_json(error.body, dict).get("error")
-            if isinstance(sent, dict):
-                return {name: sent[name] for name in ("type", "param", "code") if sent.get(name) is not None}
+    """Return the error object that an OpenAI-compatible server sent, without secrets; an empty one if it sent none."""
+    if not isinstance(error, ProviderError):
+        return {}
+    has_own_body = error.status is not None and error.response is not None
+    with suppress(ResponseFormatError):
+        sent = parse_json(error.response.content if has_own_body else error.body, dict).get("error")
+        if isinstance(sent, dict) and isinstance(sent.get("message"), str):
+            return {name: value for name, value in sent.items() if value is not None}
     return {}
 
 

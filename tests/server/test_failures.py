@@ -66,11 +66,9 @@ def test_retry_after() -> None:
 @pytest.mark.parametrize(
     "body, known",
     [
-        (
-            '{"error": {"message": "m", "type": "t", "param": "p", "code": "c"}}',
-            {"type": "t", "param": "p", "code": "c"},
-        ),
-        ('{"error": {"message": "m", "type": "t", "param": null}}', {"type": "t"}),
+        ('{"error": {"message": "m", "code": "c", "n_ctx": 512}}', {"message": "m", "code": "c", "n_ctx": 512}),
+        ('{"error": {"message": "m", "type": "t", "param": null}}', {"message": "m", "type": "t"}),
+        ('{"error": {"message": {}}}', {}),
         ('{"error": "m"}', {}),
         ('{"error": {"mess', {}),
         ("<html>", {}),

@@ -250,10 +250,12 @@ def _failure_response(error: Exception) -> Any:
 
 
 def _failure_payload(error: Exception) -> dict[str, Any]:
-    sent = openai_error(error)
+    status = status_for(error)
     if isinstance(error, UnsupportedParameterError):
-        sent = {"param": error.parameter, "code": "unsupported_parameter"}
-    return _error_payload(error_message(error), status_for(error), **sent)
+        return _error_payload(error_message(error), status, param=error.parameter, code="unsupported_parameter")
+    sent = openai_error(error)
+    own_message = {} if status < 500 else {"message": error_message(error)}  # names the status that the server sent
+    return {**_error_payload(error_message(error), status), **sent, **own_message}
 
 
 def _error_payload(message: str, status: int, **known: Any) -> dict[str, Any]:
