@@ -8,8 +8,9 @@ from typing import Any, Literal, overload
 from . import debug, registry
 from .availability import is_unavailable
 from .compat import redirects
-from .compat.redirects import Call, redirected_call, current_target, forwarded_options, route
+from .compat.redirects import Call, current_target, forwarded_options, redirected_call, route
 from .concurrency.async_stream import AsyncStream
+from .credentials import wrap_secret, wrap_secrets
 from .errors import Hint, ModelNotFoundError, StreamNotSupportedError
 from .models import Model, find_model, model_name
 from .options import is_configured, read_options
@@ -105,6 +106,8 @@ class ChatCompletion:
             ProviderError: the server failed. With ``stream=True`` it is raised by the generator; otherwise its
                 ``partial`` is the text received before the failure.
         """
+        auth = wrap_secret(auth)
+        wrap_secrets(kwargs)
         tokens = _start(model, messages, provider, stream, auth, kwargs)
         return tokens if stream else join_tokens(tokens)
 
@@ -121,6 +124,8 @@ class ChatCompletion:
 
         Arguments and errors are those of `create`.
         """
+        auth = wrap_secret(auth)
+        wrap_secrets(kwargs)
         completion = AsyncStream(_start(model, messages, provider, stream, auth, kwargs))
         return completion if stream else completion.text()
 
@@ -131,6 +136,7 @@ class Completion:
     @staticmethod
     def create(model: Any, prompt: str, provider: Any = None, stream: bool = False, **kwargs: Any) -> str | TokenStream:
         """Complete a prompt. The other arguments, the result and the errors are those of `ChatCompletion.create`."""
+        wrap_secrets(kwargs)
         return ChatCompletion.create(model, [{"role": "user", "content": prompt}], provider, stream, **kwargs)
 
 
@@ -141,6 +147,7 @@ def get_model_and_provider(
 
     It raises the same errors for a wrong model or provider.
     """
+    wrap_secrets(kwargs)
     call = _resolve(provider, model, kwargs)
     _check_stream(call.provider, stream)
     return call.model, call.provider

@@ -231,13 +231,14 @@ class ProviderError(G4fError, RequestException, RuntimeError):
     Attributes:
         url (str or None): the URL of the request, without secrets.
         status (int or None): the HTTP status, if that is the failure.
-        detail (str): the server's own message, as one line; empty if it sent none.
+        detail (str): the server's own message, as one line; of a page, its title and text; empty if it sent none.
         body (str): the beginning of an unexpected response, at most ``MAX_BODY_LENGTH`` characters.
         model (str or None): the requested model id, if it may be the cause.
         retry_after (float or None): seconds that the server asks to wait.
         partial (str): the text received so far, if the tokens were being joined into one text; or the text that the
             server keeps, if the tokens do not agree with it.
-        request, response: as in `requests.exceptions.RequestException`.
+        request, response: as in `requests.exceptions.RequestException`, but copies without secrets, with the
+            beginning of the response's body that was read.
     """
 
     def __init__(

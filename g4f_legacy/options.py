@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import requests
 
+from .credentials import Secret, wrap_secrets
 from .errors import AuthenticationRequiredError, Hint, env_variable
 
 DEFAULT_TIMEOUT = (10.0, 120.0)
@@ -63,6 +64,7 @@ def read_options(provider: ModuleType, kwargs: Mapping[str, Any]) -> Options:
         AuthenticationRequiredError: the provider needs credentials, and none are given or configured.
     """
     parameters = dict(kwargs)
+    wrap_secrets(parameters)
     given = {}
     for name, parse in OPTIONS.items():
         value = parameters.pop(name, None)
@@ -129,14 +131,14 @@ def _short_name(provider: ModuleType) -> str:
     return provider.__name__.rpartition(".")[2]
 
 
-def _read_env(provider: ModuleType, option: str) -> tuple[str, str]:
+def _read_env(provider: ModuleType, option: str) -> tuple[str, Secret]:
     """Return the environment variable that configures an option, and its value; an empty value if none is set."""
     variables = env_variables(provider, option)
     for variable in variables:
-        value = os.environ.get(variable, "").strip()
+        value = Secret(os.environ.get(variable, "").strip())
         if value:
             return variable, value
-    return variables[0], ""
+    return variables[0], Secret()
 
 
 class _Server(NamedTuple):
@@ -167,16 +169,21 @@ def _resolve_auth(auth: str | None, access_token: str | None, provider: ModuleTy
 
 def _parse_base_url(value: Any, name: str) -> _Server:
     if not isinstance(value, str):
-        raise TypeError(f"{name} must be a string like 'http://127.0.0.1:1337', not {type(value).__name__}")
-    value = value.strip().rstrip("/")
+        raise TypeError(f"{name} must be a string like 'http://127.0.0.1:1337', not {_type_name(value)}")
+    value = Secret(value.strip().rstrip("/"))
     if not value:
         return _Server("", None)  # valid for a provider that has no server
-    parts = _split_url(value, ("http", "https"))
-    if parts is None or parts.query or parts.fragment:
+    if not _is_base_url(value):
         raise _not_a_base_url(name)
+    parts = urlsplit(value)
     base_url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-    basic_auth = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+    basic_auth = (Secret(unquote(parts.username)), Secret(unquote(parts.password or ""))) if parts.username else None
     return _Server(base_url, basic_auth)
+
+
+def _is_base_url(value: str) -> bool:
+    parts = _split_url(value, ("http", "https"))
+    return parts is not None and not parts.query and not parts.fragment
 
 
 def _not_a_base_url(name: str) -> ValueError:
@@ -198,8 +205,8 @@ def _parse_auth(value: Any, name: str) -> str | None:
     if isinstance(value, bool) or value in _USE_CONFIGURED_AUTH:
         return None
     if not isinstance(value, str):
-        raise TypeError(f"{name} must be a token or a cookie text, not {type(value).__name__}")
-    return _check_header_text(value.strip(), name)
+        raise TypeError(f"{name} must be a token or a cookie text, not {_type_name(value)}")
+    return _check_header_text(Secret(value.strip()), name)
 
 
 def _parse_cookies(value: Any, name: str) -> dict[str, str] | CookieJar:
@@ -208,23 +215,23 @@ def _parse_cookies(value: Any, name: str) -> dict[str, str] | CookieJar:
             _check_header_text(cookie.value or "", name)
         return value
     if not isinstance(value, Mapping):
-        raise TypeError(f"{name} must be a dict or a CookieJar, not {type(value).__name__}")
-    return {_check_header_text(key, name): _check_header_text(text, name) for key, text in value.items()}
+        raise TypeError(f"{name} must be a dict or a CookieJar, not {_type_name(value)}")
+    return {str(_check_header_text(key, name)): _check_header_text(text, name) for key, text in value.items()}
 
 
 def _parse_headers(value: Any, name: str) -> dict[str, str]:
     if not isinstance(value, Mapping):
-        raise TypeError(f"{name} must be a dict, not {type(value).__name__}")
+        raise TypeError(f"{name} must be a dict, not {_type_name(value)}")
     for header in value:
         if not _HEADER_NAME.fullmatch(_check_header_text(header, name)):
             raise ValueError(f"{name} contains an invalid header name")  # not shown: its value may be part of it
-    return {header: _check_header_text(text, name).strip() for header, text in value.items()}
+    return {str(header): Secret(_check_header_text(text, name).strip()) for header, text in value.items()}
 
 
 def _check_header_text(value: Any, name: str) -> str:
     """Return a value that a header can hold. Errors do not show it, as it may be a secret."""
     if not isinstance(value, str):
-        raise TypeError(f"{name} must contain strings, not {type(value).__name__}")
+        raise TypeError(f"{name} must contain strings, not {_type_name(value)}")
     if _NOT_IN_HEADERS.search(value):
         raise ValueError(f"{name} contains a line end, or another character that is not valid in a header")
     return value
@@ -234,16 +241,25 @@ def _parse_proxy(value: Any, name: str) -> str | None:
     if value == "":
         return None
     if not isinstance(value, str):
-        raise TypeError(f"{name} must be a string like 'localhost:8080', not {type(value).__name__}")
-    proxy = value if "://" in value else f"http://{value}"
-    parts = _split_url(proxy, _PROXY_SCHEMES)
-    if parts is None:
+        raise TypeError(f"{name} must be a string like 'localhost:8080', not {_type_name(value)}")
+    proxy = Secret(value if "://" in value else f"http://{value}")
+    scheme = _get_proxy_scheme(proxy)
+    if scheme is None:
         raise ValueError(
             f"{name} must be like 'localhost:8080', 'http://user:password@host:8080' or 'socks5://host:80'"
         )
-    if parts.scheme.startswith("socks") and not find_spec("socks"):
+    if scheme.startswith("socks") and not find_spec("socks"):
         raise ValueError(f"{name}: SOCKS proxies need PySocks: pip install requests[socks]")
     return proxy
+
+
+def _get_proxy_scheme(proxy: str) -> str | None:
+    parts = _split_url(proxy, _PROXY_SCHEMES)
+    return parts and parts.scheme
+
+
+def _type_name(value: Any) -> str:
+    return "bytes" if isinstance(value, bytes) else type(value).__name__
 
 
 def _parse_timeout(value: Any, name: str) -> tuple[float, float]:

@@ -187,7 +187,8 @@ class TestCreate:
     @pytest.mark.parametrize("stream", [True, False])
     def test_echo(self, stream: bool) -> None:
         tokens = TokenStream(Echo._create_completion("", HELLO, stream))
-        assert list(tokens) == ["hello"] and tokens.finish == Finish("stop")
+        assert list(tokens) == ["hello"] and tokens.finish_reason == "stop"
+        assert tokens.usage == {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
 
     def test_without_stream_the_result_is_a_str(self, play: Any) -> None:
         text = ChatCompletion.create("tiny", HELLO, "OpenAI", base_url=play([plain_exchange("length")]).url + "/v1")

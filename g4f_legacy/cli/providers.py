@@ -7,7 +7,7 @@ from .. import registry
 from ..availability import is_placeholder
 from ..compat.base_provider import ProviderUtils
 from ..compat.redirects import current_target
-from ..options import OPTION_NAMES, get_base_url, env_variables
+from ..options import OPTION_NAMES, env_variables, get_base_url
 from .output import print_json, print_table
 
 EXAMPLE = "providers H2o"

@@ -6,6 +6,7 @@ from typing import Any
 
 from .. import registry
 from ..concurrency.async_stream import AsyncStream
+from ..credentials import wrap_secrets
 from ..models import model_name
 from .redirects import route
 
@@ -36,6 +37,7 @@ class ProviderModule(ModuleType):
 
         Nothing is sent before the first token is requested.
         """
+        wrap_secrets(kwargs)
         provider, model, options = route(self, model_name(model), kwargs)
         tokens: Generator[str, None, None] = provider._create_completion(model, messages, stream, **options)
         return tokens
@@ -44,12 +46,14 @@ class ProviderModule(ModuleType):
         self, model: Any, messages: list[Any], stream: bool = False, **kwargs: Any
     ) -> Coroutine[Any, Any, str]:
         """Return a coroutine for the complete text."""
+        wrap_secrets(kwargs)
         return AsyncStream(self.create_completion(model, messages, stream, **kwargs)).text()
 
     def create_async_generator(
         self, model: Any, messages: list[Any], stream: bool = True, **kwargs: Any
     ) -> AsyncStream:
         """Return the tokens for ``async for``, or the complete text for ``await``."""
+        wrap_secrets(kwargs)
         return AsyncStream(self.create_completion(model, messages, stream, **kwargs))
 
 

@@ -13,6 +13,7 @@ from typing import Any, Callable, NamedTuple
 
 from .. import registry
 from ..availability import is_placeholder, is_unavailable
+from ..credentials import wrap_secrets
 from ..errors import Hint, ProviderNotWorkingError
 from ..options import get_base_url, is_public, read_options
 
@@ -91,6 +92,7 @@ def redirect(provider: str | ModuleType | None, model: str | None = None, **opti
         TypeError: an option has a wrong type.
         ValueError: an option has a wrong value.
     """
+    wrap_secrets(options)
     target = Target(_resolve_target(provider, options) if provider else None, model or "", options)
     if target.provider:
         read_options(target.provider, options)
@@ -112,9 +114,13 @@ def current_target() -> Target | None:
 def route(provider: Any, model: str, options: dict[str, Any]) -> Call:
     """Resolve the provider that is actually called.
 
+    Args:
+        options: those of the call, in a dict of its own; its credentials are wrapped.
+
     Raises:
         ProviderNotWorkingError: the provider is a placeholder, and there is no target.
     """
+    wrap_secrets(options)
     if not is_unavailable(provider, options):
         return Call(provider, model, options)
     if current_target() is None and not is_placeholder(provider) and on_missing_target is None:

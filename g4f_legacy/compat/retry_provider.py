@@ -7,6 +7,7 @@ from typing import Any
 from .. import registry
 from ..availability import is_unavailable
 from ..concurrency.async_stream import AsyncStream
+from ..credentials import wrap_secrets
 from ..errors import RetryNoProviderError, RetryProviderError
 from ..tokens import Tokens, TokenStream
 from .base_provider import BaseProvider
@@ -37,6 +38,7 @@ class RetryProvider(BaseProvider):
             RetryNoProviderError: there is no provider to try.
             RetryProviderError: all have failed; the message lists their errors.
         """
+        wrap_secrets(kwargs)
         candidates = [
             provider
             for provider in self.providers
@@ -53,6 +55,7 @@ class RetryProvider(BaseProvider):
 
     def create_async(self, model: str, messages: list[Any], **kwargs: Any) -> Any:
         """Return a coroutine for the complete text."""
+        wrap_secrets(kwargs)
         return AsyncStream(self.create_completion(model, messages, **kwargs)).text()
 
     @staticmethod

@@ -70,7 +70,7 @@ def open_response(server: ServerClient, body: Mapping[str, Any]) -> Iterator[Eve
         with server.stream(_PATH, json=body) as stream:
             yield stream
     else:
-        yield SinglePayload(server.post(_PATH, json=body))
+        yield SinglePayload(server.post(_PATH, json=body, generates=True))
 
 
 def iter_payloads(server: ServerClient, body: Mapping[str, Any]) -> Generator[dict[str, Any], None, None]:

@@ -12,6 +12,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from .. import registry
+from ..credentials import wrap_secret, wrap_secrets
 from ..transport.session import is_loopback
 from .engine import MAX_CONCURRENT, Engine
 from .exchange import Origin, get_server_origins, read_origin
@@ -55,6 +56,8 @@ def create_app(
     with many threads (``gunicorn --workers 1 --threads 32 …``); each stream occupies a thread. OpenAI's API has no
     conversations, and works in several processes, too.
     """
+    token = wrap_secret(token)
+    wrap_secrets(options)
     provider = registry.get(engine) if isinstance(engine, str) else engine
     answering = Engine(provider, model, max_concurrent, options)
     access = _AccessControl(token, hosts)

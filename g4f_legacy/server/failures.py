@@ -47,9 +47,9 @@ def openai_error(error: Exception) -> dict[str, Any]:
     """Return the error object that an OpenAI-compatible server sent, without secrets; an empty one if it sent none."""
     if not isinstance(error, ProviderError):
         return {}
-    has_own_body = error.status is not None and error.response is not None
+    refused = error.response if error.status else None  # `body` has only the beginning
     with suppress(ResponseFormatError):
-        sent = parse_json(error.response.content if has_own_body else error.body, dict).get("error")
+        sent = parse_json(error.body if refused is None else refused.content, dict).get("error")
         if isinstance(sent, dict) and isinstance(sent.get("message"), str):
             return {name: value for name, value in sent.items() if value is not None}
     return {}

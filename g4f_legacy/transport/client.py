@@ -17,13 +17,14 @@ from urllib.parse import quote, urlsplit
 import requests
 
 from ..concurrency.worker import interruptible
+from ..credentials import Secret, wrap_secrets
 from ..errors import ProviderError, ResponseFormatError
 from ..options import read_options
 from ..parsing.event_stream import EventStream
-from ..parsing.payload import parse_json, truncate
 from ..tokens import Finish, describe_ending
-from .body import ByteStream, get_socket, read_body, read_prefix
+from .body import ByteStream, get_socket, read_body
 from .cleanup import cleanup_on_exit
+from .failures import clear_locals, parse_payload, refuse_page
 from .requester import Requester
 
 # https://docs.python.org/3/howto/logging.html#configuring-logging-for-a-library
@@ -44,7 +45,7 @@ class ServerClient:
 
     Args:
         module_name: the provider's ``__name__``.
-        kwargs: those of the call; they are not changed.
+        kwargs: those of the call. If they are a dict, its credentials are replaced by equal `Secret` values.
         page_path: a pattern for what people append to the base URL, such as the path of a page; it is removed.
 
     Attributes:
@@ -64,6 +65,9 @@ class ServerClient:
     def __init__(self, module_name: str, kwargs: Mapping[str, Any], page_path: str = "") -> None:
         self._provider = sys.modules[module_name]  # the module itself
         self.name = module_name.rpartition(".")[2]
+        self.base_url = ""  # so that the `repr` works while the options are read
+        if isinstance(kwargs, dict):
+            wrap_secrets(kwargs)
         self._options = options = read_options(self._provider, kwargs)
         self._last_response: requests.Response | None = None
         url = urlsplit(options.base_url)
@@ -89,6 +93,8 @@ class ServerClient:
             error.response = response
             error.request = response.request
             self._requester.annotate(error, response.url)
+        if isinstance(error, ProviderError):
+            clear_locals(error)
 
     def model_id(self, model: Any) -> str:
         """Return what the server calls a model: by the provider's `models`, else the name itself; an empty name is the
@@ -121,7 +127,7 @@ class ServerClient:
     def set_auth_header(self, header: str, prefix: str = "") -> None:
         """Send `auth`, if there is one, in a header of every request, after a prefix such as ``"Bearer "``."""
         if self.auth:
-            self.headers[header] = prefix + self.auth
+            self.headers[header] = Secret(prefix + self.auth)
 
     @contextmanager
     def try_base_path(self, path: str) -> Iterator[None]:
@@ -155,12 +161,12 @@ class ServerClient:
             ResponseFormatError: the body is not such a payload, or larger than ``body.MAX_BODY_SIZE``.
         """
         content = self._read_response("GET", path, **request).content
-        return parse_json(content, kind) if content else kind()
+        return parse_payload(content, kind) if content else kind()
 
     def post(self, path: str, **request: Any) -> dict[str, Any]:
         """Like `get`, but send a POST request and expect a JSON object."""
         response = self._read_response("POST", path, **request)
-        return {} if response.is_redirect else parse_json(response.content or b"{}", dict)
+        return {} if response.is_redirect else parse_payload(response.content or b"{}", dict)
 
     @contextmanager
     def stream(
@@ -172,7 +178,7 @@ class ServerClient:
         on_chunk: Callable[[], Any] | None = None,
         **request: Any,
     ) -> Iterator[EventStream]:
-        """Send a POST request, and stream its response.
+        """Send a POST request that lets a model generate, and stream its response.
 
         When the block ends, the response is closed. If it ends without an error, the few bytes that follow the
         end-of-stream marker are read first, so that the connection is kept for the next request.
@@ -190,11 +196,12 @@ class ServerClient:
             ResponseFormatError: the response is a page.
             StreamInterruptedError: in the block: the connection broke, or a timeout expired.
         """
-        response = self._request("POST", path, headers={"Accept-Encoding": "identity"}, **request)
+        request["headers"] = {"Accept-Encoding": "identity"}
+        response = self._request("POST", path, generates=True, **request)
         self._last_response = response
         chunks = ByteStream(response, self.read_timeout, progress_timeout or self._default_progress_timeout)
         try:
-            _refuse_page(response)
+            refuse_page(response)
             with interruptible(get_socket(response)):  # by `AsyncStream`, from another thread
                 received = self._call_for_each(chunks, on_chunk, response) if on_chunk else chunks
                 yield EventStream(received, mark_progress=chunks.mark_progress)
@@ -290,12 +297,3 @@ def quote_segment(text: str) -> str:
     if text in ("", ".", ".."):
         raise ResponseFormatError(f"expected an id, received {text!r}")
     return quote(text, safe="", errors="surrogatepass")
-
-
-def _refuse_page(response: requests.Response) -> None:
-    content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if content_type == "text/html":
-        page = read_prefix(response)
-        raise ResponseFormatError(
-            f"expected a stream, received a page: {truncate(page)}", body=page.decode("utf-8", "replace")
-        )

@@ -1,13 +1,16 @@
 """Turn failed requests into errors with the server's own message, and remove secrets from errors."""
 
+import traceback
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import requests
+from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
+from ..credentials import ELLIPSIS
 from ..errors import (
     AuthenticationError,
     Hint,
@@ -17,14 +20,21 @@ from ..errors import (
     ResponseFormatError,
     describe_cause,
 )
+from ..parsing.html_page import extract_text, is_page
 from ..parsing.payload import extract_message, parse_json, truncate
+from . import requests_internals
 from .body import read_prefix
-from .redaction import encoded_variants, redact, secret_headers
+from .redaction import cookie_values, encoded_variants, is_public_header, redact, secret_headers
+
+T = TypeVar("T")
 
 RETRIED_STATUSES = (429, 502, 503, 504)
 """Statuses after which the same request may succeed."""
 
+_GATEWAY_TIMEOUT = 504
+_MAX_CONTENT_SIZE = 64 * 1024  # bytes
 _MAX_ATTRIBUTE_LENGTH = 64 * 1024  # characters; errors of other libraries may keep a complete response
+_CLEARED_PACKAGES = ("g4f_legacy", "http", "json", "requests", "socks", "ssl", "urllib3")
 
 
 def error_from_exception(error: Exception, connect: float, read_timeout: float, waited: float) -> RequestFailedError:
@@ -57,16 +67,18 @@ def error_from_response(response: requests.Response) -> RequestFailedError:
         payload = parse_json(body, object)
     text = body.decode("utf-8", "replace")
     detail = extract_message(payload)
+    message = detail or (truncate(body) if body else "")
+    status_line = f"{response.status_code} {extract_message(response.reason)}"
+    if not detail and is_page(text, response.headers.get("Content-Type", "")):
+        detail = extract_text(text)
+        if detail:
+            message = detail.removeprefix(status_line).removeprefix(" – ")  # gateways repeat it as the title
     redirect_url = get_redirect_url(response)
     if redirect_url:
         message = f"the server redirects to {strip_credentials(redirect_url)}"
-    elif detail:
-        message = detail
-    else:
-        message = truncate(body) if body else ""
     error_class = _get_error_class(response.status_code, body, payload)
     return error_class(
-        f"{response.status_code} {extract_message(response.reason)}: {message}".rstrip(": "),
+        f"{status_line}: {message}".rstrip(": "),
         status=response.status_code,
         detail=detail or extract_message(text),
         body=text,
@@ -74,6 +86,27 @@ def error_from_response(response: requests.Response) -> RequestFailedError:
         retry_after=_parse_retry_after(response),
         response=response,
     )
+
+
+def refuse_page(response: requests.Response) -> None:
+    """Raise ResponseFormatError if a response that should be a stream is a page."""
+    content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if content_type == "text/html":
+        page = read_prefix(response).decode("utf-8", "replace")
+        text = extract_text(page) or truncate(page)
+        raise ResponseFormatError(f"expected a stream, received a page: {text}", body=page)
+
+
+def parse_payload(content: bytes, kind: type[T]) -> T:
+    """Return the payload of a response's body as `parse_json` does. If it is a page, the error shows its text."""
+    try:
+        return parse_json(content, kind)
+    except ResponseFormatError as error:
+        page = content.decode("utf-8", "replace")
+        text = extract_text(page) if is_page(page) else ""
+        if text:
+            error.args = (f"expected JSON, received a page: {text}",)
+        raise
 
 
 def _get_error_class(status: int, body: bytes, payload: Any) -> type[RequestFailedError]:
@@ -107,8 +140,15 @@ def origin(url: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or default_port
 
 
-def is_transient(error: RequestFailedError) -> bool:
-    """Return whether the same request may succeed a moment later."""
+def is_transient(error: RequestFailedError, *, generates: bool = False) -> bool:
+    """Return whether the same request may succeed a moment later.
+
+    Args:
+        generates: whether the request lets a model generate. A gateway that gives up waiting does not stop the server
+            behind it, which would generate twice.
+    """
+    if generates and error.status == _GATEWAY_TIMEOUT:
+        return False
     cause = error.__cause__
     if isinstance(cause, (requests.Timeout, requests.exceptions.SSLError)):
         return False
@@ -116,13 +156,16 @@ def is_transient(error: RequestFailedError) -> bool:
 
 
 def redact_error(error: ProviderError, secrets: list[str]) -> None:
-    """Remove secrets from all that a traceback shows of an error: servers may repeat what they were sent.
+    """Remove secrets from all that a traceback or a pickle has of an error: servers may repeat what they were sent.
+
+    Its request and response are replaced by redacted copies.
 
     Args:
-        secrets: complete secrets, in addition to the headers of the error's request.
+        secrets: complete secrets, in addition to the headers of the error's request, and the cookies of its response.
     """
     sent = secret_headers(getattr(error.request, "headers", None) or {})
-    variants = encoded_variants([*secrets, *sent])
+    received = [] if error.response is None else cookie_values(error.response.cookies)
+    variants = encoded_variants([*secrets, *sent, *filter(None, received)])
     error.url = redact(error.url, variants)
     error.detail = redact(error.detail, variants)
     error.body = redact(error.body, variants)
@@ -130,6 +173,12 @@ def redact_error(error: ProviderError, secrets: list[str]) -> None:
         shown.args = tuple(redact(argument, variants) for argument in shown.args)
         if shown is not error:
             _redact_attributes(shown, variants)
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, requests.RequestException):
+            cause.request = _copy_request(cause.request, variants)
+            cause.response = _copy_response(cause.response, variants)
+        cause = cause.__cause__
 
 
 def _redact_attributes(error: BaseException, variants: list[str]) -> None:
@@ -137,6 +186,58 @@ def _redact_attributes(error: BaseException, variants: list[str]) -> None:
     for name, value in list(vars(error).items()):
         if isinstance(value, (str, bytes)):
             vars(error)[name] = redact(value[:_MAX_ATTRIBUTE_LENGTH], variants)
+
+
+def _copy_request(request: Any, variants: list[str]) -> requests.PreparedRequest | None:
+    """Return a copy with an ellipsis for each header that may be a secret, and without credentials in its URL."""
+    if request is None:
+        return None
+    copy = requests.PreparedRequest()
+    copy.method = request.method
+    copy.url = strip_credentials(str(request.url))
+    copy.headers = CaseInsensitiveDict(
+        {name: value if is_public_header(name) else ELLIPSIS for name, value in (request.headers or {}).items()}
+    )
+    body = getattr(request, "body", None)  # a `requests.Request` has none
+    copy.body = redact(body, variants) if isinstance(body, (str, bytes)) else None
+    return copy
+
+
+def _copy_response(response: requests.Response | None, variants: list[str]) -> requests.Response | None:
+    """Return a copy without secrets, with what was read of the body, and without the connection."""
+    if response is None:
+        return None
+    copy = requests.Response()
+    copy.status_code = response.status_code
+    copy.reason = redact(response.reason, variants)
+    copy.url = strip_credentials(response.url)
+    copy.headers = CaseInsensitiveDict(
+        {
+            name: ELLIPSIS if name.lower() == "set-cookie" else redact(value, variants)
+            for name, value in response.headers.items()
+        }
+    )
+    copy.encoding = response.encoding
+    copy.elapsed = response.elapsed
+    copy.request = _copy_request(response.request, variants)  # type: ignore[assignment]
+    content = requests_internals.get_content(response) or b""
+    requests_internals.set_content(copy, redact(content[:_MAX_CONTENT_SIZE], variants))
+    return copy
+
+
+def clear_locals(error: BaseException) -> None:
+    """Clear the local variables of frames that an error and its causes have left, in this package and below it.
+
+    Error reporters show them (Sentry by default, IPython's verbose mode), and they hold what was sent and received:
+    `http.client` has the headers as bytes in its `_send_output`. The traceback keeps its lines. Frames of other code
+    are not changed.
+    """
+    for shown in _collect_shown_errors(error):
+        for frame, _ in traceback.walk_tb(shown.__traceback__):
+            package, _, _ = str(frame.f_globals.get("__name__")).partition(".")
+            if package in _CLEARED_PACKAGES:
+                with suppress(RuntimeError):  # it is still running
+                    frame.clear()
 
 
 def _collect_shown_errors(error: BaseException) -> list[BaseException]:

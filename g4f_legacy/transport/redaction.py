@@ -14,12 +14,13 @@ from urllib.request import getproxies
 
 import requests
 
+from ..credentials import ELLIPSIS
 from ..options import Options
 
 MIN_SECRET_LENGTH = 8
 """In characters. Shorter texts occur in words, too."""
 
-_ELLIPSIS = "…"
+_ENCODED_ELLIPSIS = ELLIPSIS.encode().decode("latin-1")
 _PADDING = re.compile("=*")
 _REST_OF_WORD = re.compile(r"[^\s'\"]*")
 _SCHEME = re.compile("^(bearer|basic|token) +", re.IGNORECASE)
@@ -38,7 +39,7 @@ def collect_secrets(options: Options) -> list[str]:
     """Return all secrets of a call: credentials, cookies, passwords, and headers that may contain one."""
     secrets = [
         options.auth,
-        *_cookie_values(options.cookies),
+        *cookie_values(options.cookies),
         *secret_headers(options.headers),
         *_login_secrets(options.basic_auth),
     ]
@@ -50,14 +51,15 @@ def collect_secrets(options: Options) -> list[str]:
 
 
 def _session_secrets(session: requests.Session) -> Iterator[str | None]:
-    yield from _cookie_values(session.cookies)
+    yield from cookie_values(session.cookies)
     yield from secret_headers(session.headers)
     yield from _login_secrets(credentials_in_auth(session.auth))
     for proxy in session.proxies.values():
         yield from _login_secrets(credentials_in_url(proxy))
 
 
-def _cookie_values(cookies: dict[str, str] | CookieJar) -> list[str | None]:
+def cookie_values(cookies: dict[str, str] | CookieJar) -> list[str | None]:
+    """Return the values of cookies; None for a cookie without one."""
     if isinstance(cookies, dict):
         return [*cookies.values()]
     return [cookie.value for cookie in cookies]
@@ -76,12 +78,17 @@ def secret_headers(headers: Mapping[str, Any]) -> list[str]:
     values = [
         value.decode("latin-1") if isinstance(value, bytes) else str(value)
         for name, value in headers.items()
-        if value and not _PUBLIC_HEADERS.fullmatch(name)
+        if value and not is_public_header(name)
     ]
     secrets = [_SCHEME.sub("", value) for value in values]
     for value in values:
         secrets += _decode_basic_auth(value)
     return secrets
+
+
+def is_public_header(name: str) -> bool:
+    """Return whether the value of a request's header is never a secret."""
+    return _PUBLIC_HEADERS.fullmatch(name) is not None
 
 
 def _decode_basic_auth(value: str) -> list[str]:
@@ -118,7 +125,7 @@ def redact(value: Any, variants: list[str]) -> Any:
         variants: of the secrets, from `encoded_variants`.
     """
     if isinstance(value, bytes):
-        return redact(value.decode("latin-1"), variants).encode("latin-1", "replace")
+        return redact(value.decode("latin-1"), variants).replace(ELLIPSIS, _ENCODED_ELLIPSIS).encode("latin-1")
     if isinstance(value, str) and variants:
         return _redact_text(value, variants)
     return value
@@ -131,7 +138,7 @@ def _redact_text(text: str, variants: list[str]) -> str:
     while match := prefixes.search(text, position):
         public_parts.append(text[position : match.start()])
         position = _find_secret_end(text, match.start(), variants)
-    return _ELLIPSIS.join([*public_parts, text[position:]])
+    return ELLIPSIS.join([*public_parts, text[position:]])
 
 
 def _find_secret_end(text: str, start: int, variants: list[str]) -> int:

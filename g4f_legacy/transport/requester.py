@@ -16,6 +16,7 @@ from ..parsing.payload import summarize
 from .body import drain_redirect
 from .cookies import Cookies
 from .failures import (
+    clear_locals,
     contains_secret,
     error_from_exception,
     error_from_response,
@@ -59,11 +60,14 @@ class Requester:
         self._session = new_session() if options.session is None else options.session
         self.cookies = Cookies(base_url, self._session.cookies, options.cookies)
 
-    def send(self, method: str, url: str, *, retries: int | None = None, **request: Any) -> requests.Response:
+    def send(
+        self, method: str, url: str, *, retries: int | None = None, generates: bool = False, **request: Any
+    ) -> requests.Response:
         """Send a request, again after transient failures, and return the response with its body still to be read.
 
         Args:
             retries: how often to send it again; by default as the options say.
+            generates: whether the request lets a model generate. It is not sent again after 504 then.
             request: `params`, `data`, `json`, `files` and `headers` as in requests; ``timeout`` overrides the options';
                 with ``follow_redirects=False`` a redirect is a response.
 
@@ -77,7 +81,7 @@ class Requester:
                 return self._send_once(method, url, **request)
             except RequestFailedError as error:
                 wait = backoff if error.retry_after is None else error.retry_after
-                if not retries_left or wait > MAX_RETRY_WAIT or not is_transient(error):
+                if not retries_left or wait > MAX_RETRY_WAIT or not is_transient(error, generates=generates):
                     raise
                 log.info("%s Trying again in %g seconds.", error, wait)
             sleep(wait)
@@ -94,15 +98,17 @@ class Requester:
         timeout: tuple[float, float] | None = None,
         **request: Any,
     ) -> requests.Response:
-        request.update(self._request_settings(), headers={**(headers or {}), **self.headers, **self._options.headers})
         request["timeout"] = timeout = timeout or self._options.timeout
         for _ in range(_MAX_REDIRECTS):
             started = time.monotonic()
             try:
-                response = self._session.request(method, url, cookies=self.cookies.outgoing(), **request)
+                response = self._session.request(method, url, **self._request_settings(headers), **request)
             # AttributeError: requests raises it on a Content-Type with a charset that has no value.
             except (OSError, HTTPError, ValueError, AttributeError) as error:
                 raise self._convert(error, url, timeout, time.monotonic() - started) from error
+            except BaseException as error:  # such as KeyboardInterrupt
+                clear_locals(error)
+                raise
             log.debug("%s: %s %s: %d", self.name, method, strip_credentials(url), response.status_code)
             if 200 <= response.status_code < 300 or response.is_redirect and not follow_redirects:
                 return response
@@ -123,18 +129,25 @@ class Requester:
         keeps_method = method == "GET" or response.status_code in (307, 308)
         return url if keeps_method and not contains_secret(url, collect_secrets(self._options)) else None
 
-    def _request_settings(self) -> dict[str, Any]:
+    def _request_settings(self, headers: dict[str, str] | None) -> dict[str, Any]:
+        """Return the arguments that hold secrets, as ordinary strings, and others that depend on the options only.
+
+        No frame keeps them in a variable while a request is sent: see `clear_locals`.
+        """
         options = self._options
+        all_headers = {**(headers or {}), **self.headers, **options.headers}
         hostname = urlsplit(options.base_url).hostname or ""
         proxies: dict[str, str] = {}
         if options.proxy:
-            proxies = {"http": options.proxy, "https": options.proxy}
+            proxies = {"http": str(options.proxy), "https": str(options.proxy)}
         elif is_loopback(hostname):
             proxies = {"no_proxy": hostname}
         return {
             "stream": True,
             "allow_redirects": False,
             "proxies": proxies,
+            "headers": {name: str(value) for name, value in all_headers.items()},
+            "cookies": self.cookies.outgoing(),
             "auth": options.basic_auth
             or self._session.auth
             or (keep_authorization if has_credentials(options) else None),
@@ -151,6 +164,7 @@ class Requester:
         else:
             failure = error_from_response(response)
         failure.__cause__ = error  # before `annotate`, which redacts causes as well
+        clear_locals(error)
         if failure.status is None and not self._provider.working and is_public(self._provider, url):
             failure.hint = Hint.SERVER_GONE
         return self.annotate(failure, url)

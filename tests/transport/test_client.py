@@ -312,6 +312,24 @@ class TestRetries:
         with new_client(replay.url).stream("/x") as stream:
             assert next(stream.json_events()) == {"number": 1}
 
+    @pytest.mark.parametrize("status", [429, 502, 503])
+    def test_requests_that_generate(self, status: int, play: Any, waits: list[float]) -> None:
+        replay = play([reply(status=status, method="POST")] * 2 + [reply(method="POST")])
+        assert new_client(replay.url).post("/x", generates=True) == {}
+        assert waits == [0.5, 1]
+
+    def test_the_timeout_of_a_gateway_may_be_during_the_generation(self, play: Any, waits: list[float]) -> None:
+        replay = play([reply(status=504, method="POST")] * 4)
+        with pytest.raises(RequestFailedError) as raised, new_client(replay.url).stream("/x"):
+            raise AssertionError("not reached")
+        assert raised.value.status == 504 and len(replay.sent) == 1
+        with pytest.raises(RequestFailedError):
+            new_client(replay.url).post("/x", generates=True)
+        assert waits == [] and len(replay.sent) == 2
+        with pytest.raises(RequestFailedError):
+            new_client(replay.url, retries=1).post("/x")
+        assert waits == [0.5] and len(replay.sent) == 4
+
     def test_a_lost_connection(self, play: Any, waits: list[float]) -> None:
         replay = play([exchange("GET", "/x", 0), reply()])
         assert new_client(replay.url).get("/x", dict) == {}
@@ -584,9 +602,43 @@ class TestSessionHooks:
 @pytest.mark.parametrize("content_type", ["text/html", "Text/HTML; charset=utf-8", " text/html ;charset=utf-8"])
 def test_a_page_instead_of_a_stream(content_type: str, play: Any) -> None:
     replay = play([reply("/x", "<h1>Hello</h1>", method="POST", Content_Type=content_type)])
-    with pytest.raises(ResponseFormatError, match="^expected a stream, received a page: '<h1>Hello</h1>'"):
+    with pytest.raises(ResponseFormatError, match="^expected a stream, received a page: Hello[.] Does"):
         with new_client(replay.url).stream("/x"):
             raise AssertionError("not reached")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_page_instead_of_json(method: str, play: Any) -> None:
+    page = "<!DOCTYPE html><title>Sign in</title><p>Please <b>sign in</b> first.</p>"
+    with new_client(play([reply("/x", page, method=method, Content_Type="text/html")]).url) as server:
+        with pytest.raises(ResponseFormatError) as raised:
+            server.get("/x", dict) if method == "GET" else server.post("/x")
+    assert raised.value.args == ("expected JSON, received a page: Sign in – Please sign in first.",)
+    assert raised.value.body == page
+
+
+def test_json_with_the_type_of_a_page(play: Any) -> None:
+    assert new_client(play([reply("/x", '{"a": 1}', Content_Type="text/html")]).url).get("/x", dict) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "content_type, page, message",
+    [
+        ("text/html", "<h1>Down</h1><p>Back <i>soon</i>.", "503 Said So: Down – Back soon."),
+        ("text/html", "<h1>503 Said So</h1><p>Back soon.", "503 Said So: Back soon."),
+        ("text/html", "<h1>503 Said So</h1>", "503 Said So"),
+        ("text/plain", "<html><h1>Down</h1>", "503 Said So: Down"),
+        ("text/plain", "<h1>Down</h1>", "503 Said So: '<h1>Down</h1>'"),
+        ("text/html", "Down <b>", "503 Said So: 'Down <b>'"),
+        ("text/html", '{"detail": "<b>no</b>"}', "503 Said So: <b>no</b>"),
+        ("application/json", '{"detail": "503 Said So: no"}', "503 Said So: 503 Said So: no"),
+        ("text/html", "<html><script>1", "503 Said So: '<html><script>1'"),
+    ],
+)
+def test_an_error_page(content_type: str, page: str, message: str, play: Any) -> None:
+    with pytest.raises(RequestFailedError) as raised:
+        new_client(play([reply("/x", page, 503, Content_Type=content_type)]).url, retries=0).get("/x", dict)
+    assert raised.value.args == (message,) and raised.value.body == page
 
 
 def test_errors_in_the_block_get_provider_and_url(play: Any) -> None:

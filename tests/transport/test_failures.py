@@ -61,7 +61,14 @@ def test_get_redirect_url(status: int, location: str | None, url: str | None) ->
 def test_is_transient(cause: Any, expected: bool) -> None:
     error = RequestFailedError("no response")
     error.__cause__ = cause
-    assert is_transient(error) is expected
+    assert is_transient(error) is is_transient(error, generates=True) is expected
+
+
+@pytest.mark.parametrize("status, expected", [(429, True), (500, False), (502, True), (503, True), (504, False)])
+def test_is_transient_while_a_model_generates(status: int, expected: bool) -> None:
+    error = RequestFailedError("no response", status=status)
+    assert is_transient(error, generates=True) is expected
+    assert is_transient(error) is (expected or status == 504)
 
 
 @pytest.mark.parametrize(
