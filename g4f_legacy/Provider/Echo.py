@@ -38,13 +38,16 @@ def _split(text: str) -> list[str]:
 
 
 def _repeat(tokens: list[str], prompt_tokens: int, max_tokens: Any) -> Tokens:
-    limit = len(tokens) if max_tokens is None else max_tokens
-    if not isinstance(limit, int) or limit < 1:
+    if max_tokens is not None and (not isinstance(max_tokens, int) or max_tokens < 1):
         raise ValueError(f"max_tokens must be an integer of 1 or more, not {max_tokens!r}")
-    yield from tokens[:limit]
-    count = min(limit, len(tokens))
-    usage = {"prompt_tokens": prompt_tokens, "completion_tokens": count, "total_tokens": prompt_tokens + count}
-    return Finish("length" if limit < len(tokens) else "stop", usage)
+    kept = tokens[:max_tokens]
+    yield from kept
+    usage = {
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": len(kept),
+        "total_tokens": prompt_tokens + len(kept),
+    }
+    return Finish("length" if len(kept) < len(tokens) else "stop", usage)
 
 
 params = format_params(__name__, _create_completion)

@@ -28,13 +28,12 @@ needs_auth = False
 working = False
 
 _END_OF_TEXT = "<|endoftext|>"  # not every server marks it as special
-_PARAMETERS = {
-    "temperature": 0.4,
-    "truncate": 2048,
-    "max_new_tokens": 1024,
-    "do_sample": True,
-    "repetition_penalty": 1.2,
-    "return_full_text": False,
+_PARAMETERS = dict(
+    temperature=0.4, truncate=2048, max_new_tokens=1024, do_sample=True, repetition_penalty=1.2, return_full_text=False
+)
+# What the protocol calls those of OpenAI's parameters that it has; read by `server.parameters`, as in other providers.
+_OPENAI_PARAMETERS = {"max_tokens": "max_new_tokens"} | {
+    name: name for name in ("temperature", "top_p", "seed", "stop")
 }
 
 

@@ -28,6 +28,7 @@ needs_auth = True
 working = False
 
 _NEEDS_AUTH_EVERYWHERE = False  # only at the public server; read by `options`
+_OPENAI_PARAMETERS: dict[str, str] = {}  # none of them is sent; read by `server.parameters`
 
 
 def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> Iterator[str]:
@@ -39,11 +40,8 @@ def _stream_tokens(model: str, messages: list, stream: bool, kwargs: dict[str, A
     with _open_client(kwargs) as server, chat_ui.hint_if(chat_ui.shows_legacy_server, Hint.USE_H2O):
         system, others = split_system(messages)
         prompt = {"is_retry": False, **server.parameters, "inputs": as_one_message(others)}
-        body = {
-            "model": model or get_default_model(server, chat_ui.list_model_ids, has_no_list=chat_ui.has_no_model_list)
-        }
-        if system:
-            body["preprompt"] = system
+        model = model or get_default_model(server, chat_ui.list_model_ids, has_no_list=chat_ui.has_no_model_list)
+        body = {"model": model, **({"preprompt": system} if system else {})}
         with chat_ui.open_conversation(server, body, accept_terms=partial(_accept_terms, server)) as conversation:
             parent = chat_ui.find_parent(server, conversation)
             with chat_ui.hint_at_prompt(prompt["inputs"], parent, conversation):

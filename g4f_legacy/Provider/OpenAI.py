@@ -1,11 +1,11 @@
 """Any OpenAI-compatible server: OpenAI itself, vLLM, llama.cpp, Ollama, TGI, LM Studio, OpenRouter, and so on.
 
-Their oddity: they agree on how to answer, and each has its own way to fail.
+Their oddity: they agree on successful responses, and differ in how they report errors.
 """
 
 import logging
 import os
-from typing import Any, Iterator
+from typing import Any, Generator, Iterator
 
 from ..errors import GenerationError
 from ..params import format_params
@@ -41,18 +41,21 @@ def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> It
 def _stream_tokens(model: str, messages: list, stream: bool, kwargs: dict[str, Any]) -> Tokens:
     with open_client(__name__, kwargs) as server:
         named = [message._asdict() for message in name_roles(messages, _ROLES)]
-        body = {"model": _model_or_default(model, server), "messages": named, "stream": stream, **server.parameters}
+        body = {"model": _choose_model(model, server), "messages": named, "stream": stream, **server.parameters}
         return (yield from try_also_below_v1(server, lambda: _request_tokens(server, body)))
 
 
 def _relay_completion(body: dict[str, Any], **kwargs) -> Iterator[dict[str, Any]]:
-    """Yield the payloads of a response to a body that a client of the local server has sent, both unchanged."""
+    """Send a request that the local server has received, and yield the payloads of the response unchanged.
+
+    The model and parameters that the server was started with replace the client's.
+    """
     with open_client(__name__, kwargs) as server:
-        body = {**body, "model": _model_or_default(body.get("model"), server), **server.parameters}
+        body = {**body, "model": _choose_model(body.get("model"), server), **server.parameters}
         yield from try_also_below_v1(server, lambda: iter_payloads(server, body))
 
 
-def _model_or_default(model: Any, server: ServerClient) -> Any:
+def _choose_model(model: Any, server: ServerClient) -> Any:
     return model or os.environ.get("OPENAI_MODEL") or get_default_model(server, _list_ids)
 
 
@@ -97,7 +100,7 @@ def _get_first_choice(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _list_ids(server: ServerClient) -> list[str]:
-    def fetch() -> Tokens:
+    def fetch() -> Generator[str, None, None]:
         payload = server.get("/models", dict)
         raise_reported_error(payload)
         yield from (get_field(listed, str, "id") for listed in get_objects(payload, "data"))

@@ -25,6 +25,7 @@ working = False
 _SAMPLING_PARAMETERS = dict(
     top_k=50, top_p=None, typical_p=None, temperature=0.35, repetition_penalty=1.1111111111111112, max_new_tokens=1024
 )
+_OPENAI_PARAMETERS = {"temperature": "temperature", "top_p": "top_p", "max_tokens": "max_new_tokens"}
 _TOP_LEVEL_FIELDS = ("plugins", "system_prompt", "user_profile", "user_response_instructions")
 _log = logging.getLogger(__name__)
 

@@ -24,17 +24,17 @@ class Ending:
         is_complete (bool): whether it needs nothing more. Further events may follow all the same.
     """
 
-    __slots__ = ("reason", "is_complete", "_promises_reason")
+    __slots__ = ("reason", "is_complete", "_is_reason_pending")
 
     def __init__(self) -> None:
         self.reason: str | None = None
         self.is_complete = False
-        self._promises_reason = False
+        self._is_reason_pending = False
 
     def update(self, choice: dict[str, Any]) -> None:
-        """Note what a choice says of its end."""
+        """Update from a choice of a payload."""
         if "finish_reason" in choice:  # some servers leave it out until the end; null promises that one follows
-            self._promises_reason = choice["finish_reason"] is None
+            self._is_reason_pending = choice["finish_reason"] is None
             if choice["finish_reason"]:
                 self.reason = get_field(choice, str, "finish_reason")
                 self.is_complete = True
@@ -46,9 +46,9 @@ class Ending:
 
         Raises:
             StreamInterruptedError: its ``finish_reason`` was still null, despite ``[DONE]``. llama-cpp-python 0.3.36
-                was seen to end a stream so when another request arrives.
+                ends a stream like this when another request arrives (seen in November 2026).
         """
-        if self._promises_reason and not self.is_complete:
+        if self._is_reason_pending and not self.is_complete:
             raise StreamInterruptedError("the stream ended although its finish_reason was still null")
 
 
@@ -61,7 +61,7 @@ def open_client(module_name: str, kwargs: Mapping[str, Any]) -> ServerClient:
 
 @contextmanager
 def open_response(server: ServerClient, body: Mapping[str, Any]) -> Iterator[EventStream]:
-    """Request a completion, as a stream if the body says so. The context is its response: chunks, or one payload.
+    """Request a completion. Yield its response: a stream of chunks if the body asks for one, or one payload.
 
     Raises:
         ProviderError: as `ServerClient.stream` and `ServerClient.post`.
@@ -81,13 +81,19 @@ def iter_payloads(server: ServerClient, body: Mapping[str, Any]) -> Generator[di
         StreamInterruptedError: a choice did not end.
     """
     endings: defaultdict[int, Ending] = defaultdict(Ending)  # by the index of the choice
-    asked = body.get("n") if body.get("stream") else 1  # a server that ignores it may still send one complete payload
-    count = asked if isinstance(asked, int) and asked > 1 else 1
+    count = _count_choices(body)
     with open_response(server, body) as stream:
         for payload in stream.json_events():
             for choice in get_objects(payload, "choices"):
                 endings[get_or_empty(choice, int, "index")].update(choice)
-            stream.set_complete([ending.is_complete for ending in endings.values()].count(True) >= count)
+            complete = [ending for ending in endings.values() if ending.is_complete]
+            stream.set_complete(len(complete) >= count)
             yield payload
     for ending in endings.values():
         ending.check()
+
+
+def _count_choices(body: Mapping[str, Any]) -> int:
+    """Return how many choices have to end. Without a stream it is one: a server that ignores ``n`` returns one."""
+    count = body.get("n")
+    return max(count, 1) if body.get("stream") and isinstance(count, int) else 1

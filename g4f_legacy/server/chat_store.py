@@ -1,5 +1,6 @@
 """Open-Assistant's chats: their messages, and the events of messages that are being generated."""
 
+import json
 import queue
 import threading
 import time
@@ -11,8 +12,7 @@ from uuid import uuid4
 
 from ..prompt import read_prompt
 from .engine import ActiveCompletion
-from .exchange import format_event
-from .failures import error_message
+from .failures import get_message
 
 HEARTBEAT = 10.0
 """Seconds without an event after which a comment is sent, so that no read timeout expires, and a proxy in front of the
@@ -85,6 +85,7 @@ class StoredChat:
             conversation.append({"role": role, "content": fields["content"] or ""})
             message_id = fields["parent_id"]
         conversation.reverse()
+        # A client of 2023 may have sent the conversation as one prompt.
         return conversation if len(conversation) > 1 else read_prompt(conversation[0]["content"])
 
 
@@ -133,20 +134,20 @@ class StoredMessage:
         if self.fields["state"] not in ("pending", "in_progress"):
             return
         self._events_requested.set()
-        yielded = time.monotonic()
+        last_yield = time.monotonic()
         while not is_disconnected():
             self.touch()
             try:
                 event = self._events.get(timeout=_DISCONNECT_CHECK_INTERVAL)
             except queue.Empty:
-                if time.monotonic() - yielded < HEARTBEAT:
+                if time.monotonic() - last_yield < HEARTBEAT:
                     continue
                 event = _COMMENT
             if event is None:
                 self._events.put(None)  # for another request that waits
                 return
             yield event
-            yielded = time.monotonic()
+            last_yield = time.monotonic()
 
     def _run(self, completion: ActiveCompletion, on_end: Callable[[], Any]) -> None:
         self._events_requested.wait(START_DELAY)
@@ -157,7 +158,7 @@ class StoredMessage:
                 self._put(event_type="message", message=self.fields)
         except Exception as error:
             self.fields["state"] = "aborted_by_worker"
-            self._put(event_type="error", error=error_message(error), message=self.fields)
+            self._put(event_type="error", error=get_message(error), message=self.fields)
         finally:
             self._events.put(None)
             on_end()
@@ -176,7 +177,7 @@ class StoredMessage:
         return time.monotonic() - self._last_request > ABANDON_TIMEOUT
 
     def _put(self, **payload: Any) -> None:
-        event = format_event(payload, "data: ", "\r\n\r\n", ascii_only=True)
+        event = f"data: {json.dumps(payload)}\r\n\r\n".encode()
         self._chat.grow(len(event))
         self._events.put(event)
 

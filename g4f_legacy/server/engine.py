@@ -17,7 +17,7 @@ from ..options import read_options
 from ..prompt import check_messages
 from ..registry import list_models
 from ..tokens import Finish, TokenStream
-from .parameters import check_honoured, rename_parameters
+from .parameters import check_parameters, rename_parameters
 
 MAX_CONCURRENT = 64
 """How many completions run at the same time."""
@@ -58,11 +58,12 @@ class Engine:
         self._options = dict(options)
         self._listed_models: list[str] | None = None
         self._next_listing = 0.0
-        is_redirected = is_unavailable(provider, self._options) and current_target() is not None
-        if not (is_redirected or is_placeholder(provider)):
-            read_options(provider, options)
-        if is_unavailable(provider, self._options):
-            redirected_call(self.name, self._options)
+        is_gone = is_unavailable(provider, self._options)
+        has_target = is_gone and current_target() is not None
+        if not has_target and not is_placeholder(provider):
+            read_options(provider, options)  # raises an error if they are wrong, or credentials are missing
+        if is_gone:
+            redirected_call(self.name, self._options)  # raises ProviderNotWorkingError if there is no target
 
     def stop(self) -> None:
         """Stop all completions."""
@@ -88,7 +89,7 @@ class Engine:
         Args:
             model: what the client names; an empty name means the provider's own default.
             parameters: generation parameters, by the names of OpenAI's API. Those that the provider does not honour are
-                left out: see `check_honoured`.
+                left out: see `check_parameters`.
             stream: whether to ask the provider for a stream.
 
         Raises:
@@ -96,7 +97,7 @@ class Engine:
         """
         check_messages(messages)
         provider, model, options = route(self.provider, self.model or model, self._options)
-        options = {**rename_parameters(_short_name(provider), parameters), **options}
+        options = {**rename_parameters(provider, parameters), **options}
         tokens = provider._create_completion(model, messages, stream and provider.supports_stream, **options)
         return ActiveCompletion(tokens, str, self._queue)
 
@@ -116,14 +117,14 @@ class Engine:
         payloads = provider._relay_completion({**body, "model": model}, **options)
         return ActiveCompletion(payloads, dict, self._queue)
 
-    def check_honoured(self, parameters: Mapping[str, Any]) -> None:
+    def check_parameters(self, parameters: Mapping[str, Any]) -> None:
         """Check that the provider honours the parameters of a request, which have the names of OpenAI's API.
 
         Raises:
             UnsupportedParameterError: it does not honour one of them.
         """
         provider, _, _ = route(self.provider, "", self._options)
-        check_honoured(_short_name(provider), parameters)
+        check_parameters(provider, parameters)
 
     def _list_models(self) -> None:
         try:
@@ -162,7 +163,7 @@ class ActiveCompletion:
 
     @property
     def finish(self) -> Finish:
-        """How the completion ended, as far as its provider tells."""
+        """How the completion ended, as far as the provider reports it."""
         return self._items.finish or Finish()
 
     @property
@@ -193,7 +194,7 @@ class ActiveCompletion:
         Raises:
             Exception: whatever the provider raises.
         """
-        yielded = time.monotonic()
+        last_yield = time.monotonic()
         self._completions.add(self)
         try:
             while not self.is_stopped:
@@ -208,10 +209,10 @@ class ActiveCompletion:
                     if self._item_type is str:
                         self._received.append(item)
                     yield item
-                    yielded = time.monotonic()
+                    last_yield = time.monotonic()
                     self.fetch()
-                elif time.monotonic() - yielded >= heartbeat:
-                    yielded = time.monotonic()
+                elif time.monotonic() - last_yield >= heartbeat:
+                    last_yield = time.monotonic()
                     yield None
         finally:
             self._worker.stop().add_done_callback(lambda _: self._completions.remove(self))

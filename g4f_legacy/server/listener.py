@@ -15,7 +15,8 @@ from .. import registry
 from ..options import get_base_url
 from ..transport.failures import strip_credentials
 from ..transport.session import is_loopback
-from .app import MAX_REQUEST_SIZE, create_app, is_address
+from .access import is_address
+from .app import MAX_REQUEST_SIZE, create_app
 
 DEFAULT_THREADS = 128
 """How many requests are processed at the same time. A stream takes a thread for as long as it lasts."""
@@ -60,7 +61,7 @@ def serve(
     if is_loopback(host) and is_loopback(base_url.hostname or "") and base_url.port == port:
         url = strip_credentials(base_url.geturl())
         raise ValueError(f"the provider's base URL {url} is this server itself: give it another, or use --port")
-    names = [name for name in (host, *hosts) if not is_address(name)]  # those are allowed anyway
+    names = [*hosts] if is_address(host) else [host, *hosts]
     with serve_in_background(create_app(engine, model, hosts=names, **options), host, port) as url:
         if not is_loopback(host) and not options.get("token"):
             log.warning("Everyone who can reach %s can use this server, because it requires no token.", url)
@@ -89,7 +90,7 @@ def serve_in_background(
         max_request_body_size=2 * MAX_REQUEST_SIZE,  # above the application's limit, so that its own error is sent
         max_request_header_size=_MAX_HEADER_SIZE,
         outbuf_high_watermark=_MAX_UNSENT,
-        clear_untrusted_proxy_headers=False,  # `exchange.get_server_origins` reads one, which no web page can send
+        clear_untrusted_proxy_headers=False,  # `access` reads X-Forwarded-Host, which no web page can send
         # Without a lookahead, `waitress.client_disconnected` never returns True:
         # https://docs.pylonsproject.org/projects/waitress/en/stable/arguments.html
         channel_request_lookahead=1,

@@ -1,4 +1,7 @@
-"""Which parameters of OpenAI's API an engine honours, and what it calls them. Others are refused, never ignored.
+"""Which parameters of OpenAI's API a provider honours, and what it calls them.
+
+OpenAI's API refuses the others by their names. The protocols of 2023, whose clients send parameters with each request,
+leave them out.
 
 https://platform.openai.com/docs/api-reference/chat/create
 """
@@ -6,19 +9,9 @@ https://platform.openai.com/docs/api-reference/chat/create
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-_SAMPLING = ("temperature", "top_p", "seed", "presence_penalty", "frequency_penalty")
-_COMMON = (*_SAMPLING, "stop", "max_tokens")
-
-_HONOURED: dict[str, dict[str, str]] = {
-    "Echo": {name: name for name in _COMMON},  # it chooses nothing, so that sampling changes nothing
-    "H2o": {**{name: name for name in ("temperature", "top_p", "seed", "stop")}, "max_tokens": "max_new_tokens"},
-    "HuggingChat": {},
-    "OpenAssistant": {"temperature": "temperature", "top_p": "top_p", "max_tokens": "max_new_tokens"},
-}
-"""By the name of the engine: OpenAI's names, and the engine's own. Engines that are not listed honour `_COMMON`."""
-
+_COMMON = ("temperature", "top_p", "seed", "presence_penalty", "frequency_penalty", "stop", "max_tokens")
 _REQUEST_FIELDS = ("model", "messages", "prompt", "stream", "stream_options")
-_WITHOUT_EFFECT = ("user", "store", "metadata", "safety_identifier", "prompt_cache_key")  # on the completion
+_IGNORED = ("user", "store", "metadata", "safety_identifier", "prompt_cache_key")  # they do not affect the completion
 
 _DEFAULTS: dict[str, Any] = {
     "best_of": 1,
@@ -27,7 +20,6 @@ _DEFAULTS: dict[str, Any] = {
     "function_call": "none",
     "functions": [],
     "logit_bias": {},
-    "logprobs": False,
     "modalities": ["text"],
     "n": 1,
     "presence_penalty": 0,
@@ -43,46 +35,54 @@ _DEFAULTS: dict[str, Any] = {
 
 
 class UnsupportedParameterError(ValueError):
-    """A request has a parameter that the engine cannot honour.
+    """A request has a parameter that the provider cannot honour.
 
     Attributes:
         parameter (str): its name.
     """
 
-    def __init__(self, parameter: str, engine: str) -> None:
-        super().__init__(f"{engine}, which answers here, cannot honour the parameter {parameter!r}: leave it out")
+    def __init__(self, parameter: str, provider_name: str) -> None:
+        message = f"{provider_name}, which answers here, cannot honour the parameter {parameter!r}: leave it out"
+        super().__init__(message)
         self.parameter = parameter
 
 
 def read_parameters(payload: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters in the payload of a request to OpenAI's API, without those that ask for nothing."""
-    given = {name: value for name, value in payload.items() if value is not None and value != _DEFAULTS.get(name)}
+    given = {name: value for name, value in payload.items() if not _asks_for_nothing(name, value)}
     if "max_completion_tokens" in given:
         given.setdefault("max_tokens", given.pop("max_completion_tokens"))
     if isinstance(given.get("stop"), str):
         given["stop"] = [given["stop"]]
-    return {name: value for name, value in given.items() if name not in (*_REQUEST_FIELDS, *_WITHOUT_EFFECT)}
+    return {name: value for name, value in given.items() if name not in (*_REQUEST_FIELDS, *_IGNORED)}
 
 
-def check_honoured(engine: str, parameters: Iterable[str]) -> None:
-    """Check that an engine honours parameters.
+def check_parameters(provider: Any, names: Iterable[str]) -> None:
+    """Check that a provider honours parameters.
 
     Raises:
         UnsupportedParameterError: it does not honour one of them.
     """
-    honoured = _get_honoured(engine)
-    for name in parameters:
+    honoured = _get_honoured(provider)
+    for name in names:
         if name not in honoured:
-            raise UnsupportedParameterError(name, engine)
+            raise UnsupportedParameterError(name, provider.__name__.rpartition(".")[2])
 
 
-def rename_parameters(engine: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those parameters that an engine honours, by its own names. OpenAI's ``max_tokens`` may also be called
+def rename_parameters(provider: Any, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those parameters that a provider honours, by its own names. OpenAI's ``max_tokens`` may also be called
     ``max_new_tokens``, as in the protocols of 2023."""
-    honoured = _get_honoured(engine)
+    honoured = _get_honoured(provider)
     named = {"max_tokens" if name == "max_new_tokens" else name: value for name, value in parameters.items()}
     return {honoured[name]: value for name, value in named.items() if name in honoured and value is not None}
 
 
-def _get_honoured(engine: str) -> dict[str, str]:
-    return _HONOURED.get(engine) or {name: name for name in _COMMON if engine not in _HONOURED}
+def _asks_for_nothing(name: str, value: Any) -> bool:
+    if name == "logprobs":
+        return value is None or value is False  # 0 asks for the log probabilities of the tokens themselves
+    return value is None or (name in _DEFAULTS and value == _DEFAULTS[name])
+
+
+def _get_honoured(provider: Any) -> dict[str, str]:
+    """Return OpenAI's names of the parameters that a provider honours, and its own names."""
+    return getattr(provider, "_OPENAI_PARAMETERS", {name: name for name in _COMMON})

@@ -56,7 +56,9 @@ def test_invalid_length_limit(max_tokens: Any) -> None:
         ask("one two", max_tokens=max_tokens)
 
 
-@pytest.mark.parametrize("stop, text", [("two", "one "), (["x", "three", ""], "one two "), ([], "one two three")])
+@pytest.mark.parametrize(
+    "stop, text", [("two", "one "), ("one", ""), (["x", "three", ""], "one two "), ([], "one two three")]
+)
 def test_stop(stop: Any, text: str) -> None:
     assert "".join(ask("one two three", stop=stop)) == text
 

@@ -12,7 +12,8 @@ from g4f_legacy.errors import (
     RequestFailedError,
     StreamInterruptedError,
 )
-from g4f_legacy.server.failures import error_headers, error_message, openai_error, status_for
+from g4f_legacy.server.failures import get_headers, get_message, get_status
+from g4f_legacy.server.openai_errors import read_server_error
 
 
 def caused_by(cause: Exception) -> ProviderError:
@@ -41,7 +42,7 @@ def caused_by(cause: Exception) -> ProviderError:
     ],
 )
 def test_statuses(error: Exception, status: int) -> None:
-    assert status_for(error) == status
+    assert get_status(error) == status
 
 
 @pytest.mark.parametrize(
@@ -55,12 +56,12 @@ def test_statuses(error: Exception, status: int) -> None:
     ],
 )
 def test_messages(error: Exception, message: str) -> None:
-    assert re.search(message, error_message(error))
+    assert re.search(message, get_message(error))
 
 
 def test_retry_after() -> None:
-    assert error_headers(RateLimitError("x", retry_after=6.2)) == {"Retry-After": "7"}
-    assert error_headers(RateLimitError("x")) == {} == error_headers(ValueError("x"))
+    assert get_headers(RateLimitError("x", retry_after=6.2)) == {"Retry-After": "7"}
+    assert get_headers(RateLimitError("x")) == {} == get_headers(ValueError("x"))
 
 
 @pytest.mark.parametrize(
@@ -75,5 +76,5 @@ def test_retry_after() -> None:
     ],
 )
 def test_error_object_of_the_server(body: str, known: dict[str, Any]) -> None:
-    assert openai_error(RequestFailedError("x", body=body)) == known
-    assert openai_error(ValueError(body)) == {}
+    assert read_server_error(RequestFailedError("x", body=body)) == known
+    assert read_server_error(ValueError(body)) == {}

@@ -1,13 +1,21 @@
 from typing import Any
 
 import pytest
+from scripted_provider import scripted_provider
 
+from g4f_legacy import registry
 from g4f_legacy.server.parameters import (
     UnsupportedParameterError,
-    check_honoured,
+    check_parameters,
     read_parameters,
     rename_parameters,
 )
+
+ANOTHER: Any = scripted_provider()
+
+
+def get_provider(name: str) -> Any:
+    return ANOTHER if name == "Scripted" else registry.get(name)
 
 
 def test_fields_of_the_request_are_no_parameters() -> None:
@@ -28,10 +36,14 @@ def test_parameters_that_ask_for_nothing(asks_for_nothing: dict[str, Any]) -> No
     assert read_parameters(asks_for_nothing) == {}
 
 
+def test_log_probabilities_of_the_tokens_themselves() -> None:
+    assert read_parameters({"logprobs": 0}) == {"logprobs": 0}
+
+
 def test_both_names_of_max_tokens() -> None:
     assert read_parameters({"max_completion_tokens": 5}) == {"max_tokens": 5}
     assert read_parameters({"max_completion_tokens": 5, "max_tokens": 6}) == {"max_tokens": 6}
-    assert rename_parameters("Another", {"max_new_tokens": 5}) == {"max_tokens": 5}
+    assert rename_parameters(ANOTHER, {"max_new_tokens": 5}) == {"max_tokens": 5}
 
 
 def test_stop_is_a_list() -> None:
@@ -46,31 +58,32 @@ def test_stop_is_a_list() -> None:
         ("OpenAssistant", {"temperature": 1, "top_p": 2, "max_new_tokens": 4}),
         ("HuggingChat", {}),
         ("Echo", {"temperature": 1, "top_p": 2, "seed": 3, "stop": ["x"], "max_tokens": 4}),
-        ("Another", {"temperature": 1, "top_p": 2, "seed": 3, "stop": ["x"], "max_tokens": 4}),
+        ("Scripted", {"temperature": 1, "top_p": 2, "seed": 3, "stop": ["x"], "max_tokens": 4}),
     ],
 )
 def test_names_of_the_engines(engine: str, honoured: dict[str, Any]) -> None:
     given = {"temperature": 1, "top_p": 2, "seed": 3, "stop": ["x"], "max_tokens": 4, "truncate": 5, "min_p": None}
-    assert rename_parameters(engine, given) == honoured
+    assert rename_parameters(get_provider(engine), given) == honoured
 
 
 @pytest.mark.parametrize(
     "engine, parameter",
     [
         ("Echo", "tools"),
+        ("Echo", "logprobs"),
         ("H2o", "presence_penalty"),
         ("HuggingChat", "temperature"),
         ("OpenAssistant", "seed"),
-        ("Another", "tools"),
-        ("Another", "max_new_tokens"),
+        ("Scripted", "tools"),
+        ("Scripted", "max_new_tokens"),
     ],
 )
 def test_parameters_that_cannot_be_honoured(engine: str, parameter: str) -> None:
     with pytest.raises(UnsupportedParameterError, match=f"{engine}.* '{parameter}'") as caught:
-        check_honoured(engine, [parameter])
+        check_parameters(get_provider(engine), [parameter])
     assert caught.value.parameter == parameter
 
 
 def test_parameters_that_can_be_honoured() -> None:
-    check_honoured("H2o", ["temperature", "max_tokens"])
-    check_honoured("HuggingChat", [])
+    check_parameters(registry.get("H2o"), ["temperature", "max_tokens"])
+    check_parameters(registry.get("HuggingChat"), [])

@@ -17,8 +17,15 @@ from ...prompt import read_prompt
 from ...Provider import H2o
 from .. import page
 from ..engine import ActiveCompletion, Engine
-from ..exchange import explain_missing, format_event, get_disconnect_check, read_payload, resolve_model, stream_response
-from ..failures import error_headers, error_message, status_for
+from ..exchange import (
+    add_process_hint,
+    format_event,
+    get_disconnect_check,
+    read_payload_or_empty,
+    resolve_model,
+    stream_response,
+)
+from ..failures import get_headers, get_message, get_status
 
 COOKIE = "h2o-chat"
 HEARTBEAT = 10.0
@@ -84,9 +91,9 @@ class _SessionStore:
 class H2oRoutes:
     """The routes of the protocol."""
 
-    def __init__(self, engine: Engine, explain_referer: Callable[[str], str | None]) -> None:
+    def __init__(self, engine: Engine, check_referer: Callable[[str], str | None]) -> None:
         self._engine = engine
-        self._explain_referer = explain_referer
+        self._check_referer = check_referer
         self._sessions = _SessionStore()
 
     def blueprint(self) -> Blueprint:
@@ -124,7 +131,7 @@ class H2oRoutes:
         referer = request.headers.get("Referer", "")
         if not referer:
             return Response("Non-JSON form requests need to have a referer", 403, content_type="text/plain")
-        refusal = self._explain_referer(referer)
+        refusal = self._check_referer(referer)
         if refusal:
             return Response(f"Wrong referer: {refusal}", 403, content_type="text/plain")
         if request.is_json:
@@ -136,8 +143,8 @@ class H2oRoutes:
 
     def create_conversation(self) -> Any:
         if not self._sessions.has_accepted(g.cookie):
-            return jsonify(error=explain_missing("You need to accept the welcome modal first")), 405
-        model = resolve_model(read_payload().get("model"), [*H2o.models.values()], self._engine)
+            return jsonify(error=add_process_hint("You need to accept the welcome modal first")), 405
+        model = resolve_model(read_payload_or_empty().get("model"), [*H2o.models.values()], self._engine)
         if model is None:
             return _server_error()
         return jsonify(conversationId=self._sessions.create_conversation(g.cookie, model))
@@ -146,7 +153,7 @@ class H2oRoutes:
         conversation = self._sessions.get_conversation(g.cookie, conversation_id)
         if conversation is None:
             return _not_found()
-        payload = read_payload()
+        payload = read_payload_or_empty()
         prompt = payload.get("inputs")
         if not isinstance(prompt, str) or not prompt.strip():
             return _server_error()
@@ -160,9 +167,9 @@ class H2oRoutes:
             first = next(tokens, "")
         except Exception as error:
             conversation.active.discard(completion)
-            status = status_for(error)
+            status = get_status(error)
             error_type = _ERROR_TYPES.get(status, "generation")
-            return jsonify(error=error_message(error), error_type=error_type), status, error_headers(error)
+            return jsonify(error=get_message(error), error_type=error_type), status, get_headers(error)
         return stream_response(_events(first, tokens, completion, conversation))
 
     def stop_generating(self, conversation_id: str) -> Any:
@@ -198,7 +205,7 @@ def _events(
         # without a last chunk (https://github.com/Pylons/waitress/blob/v3.0.2/src/waitress/task.py, `Task.service`).
         raise ConnectionAbortedError("the provider's stream was truncated") from error
     except Exception as error:
-        yield format_event({"error": error_message(error), "error_type": "generation"})
+        yield format_event({"error": get_message(error), "error_type": "generation"})
     finally:
         conversation.active.discard(completion)
         completion.stop()
@@ -214,4 +221,4 @@ def _server_error() -> Any:
 
 
 def _not_found() -> Any:
-    return jsonify(message=explain_missing("Conversation not found")), 404
+    return jsonify(message=add_process_hint("Conversation not found")), 404

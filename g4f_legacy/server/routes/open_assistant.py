@@ -12,7 +12,7 @@ from flask import Blueprint, Response, jsonify, request
 from ...Provider import OpenAssistant
 from ..chat_store import ChatStore, StoredChat, StoredMessage
 from ..engine import Engine
-from ..exchange import explain_missing, get_disconnect_check, read_payload, resolve_model, stream_response
+from ..exchange import add_process_hint, get_disconnect_check, read_payload_or_empty, resolve_model, stream_response
 
 COOKIES = ("next-auth.session-token", "__Secure-next-auth.session-token")
 MAX_ACTIVE = 512
@@ -62,7 +62,7 @@ class OpenAssistantRoutes:
 
     def update_chat(self) -> Any:
         """Change fields of a chat. Hiding it stops nothing: as on the website, its message is generated to the end."""
-        payload = read_payload()
+        payload = read_payload_or_empty()
         chat = self._find_chat(payload.get("chat_id"))
         if chat is None:
             return _unknown_chat() if request.environ.get("wsgi.multiprocess") else Response(status=500)
@@ -81,7 +81,7 @@ class OpenAssistantRoutes:
         return jsonify([{"name": name, "description": "", "parameter_configs": []} for name in models])
 
     def add_prompter_message(self) -> Any:
-        payload = read_payload()
+        payload = read_payload_or_empty()
         chat = self._find_chat(payload.get("chat_id"))
         parent_id = payload.get("parent_id")
         content = payload.get("content")
@@ -94,7 +94,7 @@ class OpenAssistantRoutes:
         return jsonify(StoredMessage(chat, "prompter", parent_id, content, "manual").fields)
 
     def add_assistant_message(self) -> Any:
-        payload = read_payload()
+        payload = read_payload_or_empty()
         sampling = payload.get("sampling_parameters")
         if not isinstance(sampling, dict):
             sampling = {}
@@ -160,7 +160,7 @@ def _validation_errors(sampling: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _unknown_chat() -> Any:
-    return jsonify(message=explain_missing("Something went wrong")), 500
+    return jsonify(message=add_process_hint("Something went wrong")), 500
 
 
 def _server_error() -> Any:
