@@ -21,7 +21,7 @@ _STDIN_NOTICE_DELAY = 3  # seconds
 _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF32_LE: "UTF-32",  # before UTF-16, with whose mark it begins
     codecs.BOM_UTF32_BE: "UTF-32",
-    codecs.BOM_UTF16_LE: "UTF-16, as Windows PowerShell writes it",
+    codecs.BOM_UTF16_LE: "UTF-16",  # as Windows PowerShell writes it
     codecs.BOM_UTF16_BE: "UTF-16",
 }
 
@@ -125,7 +125,7 @@ def _decode(content: bytes) -> str:
     """Decode UTF-8, whatever the locale is. Other encodings are refused: the model would be sent other characters."""
     for mark, encoding in _BYTE_ORDER_MARKS.items():
         if content.startswith(mark):
-            raise _not_utf8(encoding, encoding.partition(",")[0])
+            raise _not_utf8(encoding, encoding)
     try:
         return content.removeprefix(codecs.BOM_UTF8).decode().replace(os.linesep, "\n")
     except UnicodeDecodeError as error:

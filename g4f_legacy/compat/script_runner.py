@@ -120,7 +120,8 @@ class _ExitOnMissingTarget:
         if os.getpid() != self._process:
             return  # in a worker process, the error reaches its parent
         with self._lock:
-            is_first, self._was_reported = not self._was_reported, True
+            is_first = not self._was_reported
+            self._was_reported = True
             if is_first:
                 print(f"g4f-legacy: {error}", file=sys.stderr)
         if is_first and threading.current_thread() is threading.main_thread():

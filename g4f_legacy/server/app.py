@@ -72,7 +72,7 @@ def create_app(
     app.register_blueprint(H2oRoutes(answering, access.check_referer).blueprint())
     app.register_blueprint(OpenAssistantRoutes(answering, token).blueprint())
     app.register_blueprint(OpenAIRoutes(answering).blueprint())
-    app.extensions["g4f_legacy"] = answering.stop
+    app.extensions["g4f_legacy"] = answering
     return app
 
 

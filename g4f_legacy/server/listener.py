@@ -3,6 +3,7 @@
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -67,7 +68,7 @@ def serve(
             log.warning("Everyone who can reach %s can use this server, because it requires no token.", url)
         on_ready(url)
         while True:
-            threading.Event().wait(3600)
+            time.sleep(3600)
 
 
 @contextmanager
@@ -102,7 +103,8 @@ def serve_in_background(
     try:
         yield f"http://[{name}]:{bound_port}" if family == socket.AF_INET6 else f"http://{name}:{bound_port}"
     finally:
-        runner.stop(getattr(app, "extensions", {}).get("g4f_legacy", lambda: None))
+        engine = getattr(app, "extensions", {}).get("g4f_legacy")  # None for an application of others
+        runner.stop(engine.stop if engine else lambda: None)
 
 
 class PublicServer:
@@ -119,7 +121,7 @@ class PublicServer:
         self._thread.start()
 
     def stop(self, stop_completions: Callable[[], Any]) -> None:
-        """Stop accepting connections. The completions run on: once stopped, they would look complete to clients."""
+        """Stop accepting connections. The completions are not stopped, because their responses would look complete."""
         self._server.close()
         self._thread.join(_STOP_TIMEOUT)
 

@@ -108,7 +108,7 @@ class ByteStream:
             yield from self._read_chunked()
         elif not isinstance(raw, HTTPResponse):
             yield from self._receive(partial(next, _read_foreign(raw, encoding), b""))
-            self._close_response()  # urllib3's response has released its connection at the end
+            self._close_response()  # unlike urllib3's response, it has not released its connection at the end
         else:
             # `decode_content` costs time, even if there is nothing to decode.
             yield from self._receive(partial(raw.read1, _MAX_CHUNK_SIZE, decode_content=encoding != ""))
@@ -154,7 +154,7 @@ class ByteStream:
 
 
 class _RawFile(RawIOBase):
-    """The `raw` of a response, which has a method `read` at least, as a file."""
+    """A file that reads from the `raw` of a response, which needs no more than a method `read`."""
 
     def __init__(self, raw: Any) -> None:
         super().__init__()

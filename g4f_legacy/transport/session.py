@@ -13,10 +13,10 @@ from requests.adapters import HTTPAdapter
 
 from .._version import __version__
 from .connection import ConnectionStack
-from .urllib3_internals import close_pooled_connections, has_replaced_connections, install_pools
+from .urllib3_internals import close_pooled_connections, are_connections_patched, install_pools
 
 POOL_SIZE = 64
-"""The most idle connections to one server, for the whole process."""
+"""The maximum number of idle connections to one server, in the process."""
 
 
 class _Adapter(HTTPAdapter):
@@ -62,7 +62,7 @@ def new_session() -> requests.Session:
     """
     session = requests.Session()
     session.headers["User-Agent"] = f"g4f-legacy/{__version__}"
-    if has_replaced_connections():
+    if are_connections_patched():
         return session
     session.mount("https://", _shared_adapter())
     session.mount("http://", _shared_adapter())

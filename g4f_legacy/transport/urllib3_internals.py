@@ -5,7 +5,7 @@ connections of our own into the pools
 (https://github.com/urllib3/urllib3/blob/2.2.0/src/urllib3/connectionpool.py), and `HTTPResponse._original_response`, to
 read the socket of a response with a deadline
 (https://github.com/urllib3/urllib3/blob/2.2.0/src/urllib3/response.py). It relies on two things that
-`HTTPConnectionPool.urlopen` does: it closes a connection that raises an unknown exception, and lets that pass; and it
+`HTTPConnectionPool.urlopen` does: it closes a connection that raises an unknown exception, and re-raises it; and it
 gets an idle connection from its queue with `pool_timeout` as the timeout. To close idle connections, it uses
 `PoolManager.pools` and `HTTPConnectionPool.pool`.
 
@@ -61,7 +61,7 @@ def install_pools(manager: PoolManager) -> None:
         manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
 
-def has_replaced_connections() -> bool:
+def are_connections_patched() -> bool:
     """Return whether something has replaced the connection classes of urllib3, as VCR.py does for each cassette.
 
     Our pools would hide the replacement: https://github.com/kevin1024/vcrpy/blob/v7.0.0/vcr/patch.py

@@ -164,7 +164,7 @@ class TestStdin:
             ("café".encode("latin-1"), "byte 0xe9 at position 3", "LATIN1"),
             (codecs.BOM_UTF8 + b"caf\xe9", "byte 0xe9 at position 3", "LATIN1"),
             ("Hello €".encode()[:-1], "byte 0xe2 at position 6", "LATIN1"),
-            (codecs.BOM_UTF16_LE + "Hello".encode("utf-16-le"), "UTF-16, as Windows PowerShell writes it", "UTF-16"),
+            (codecs.BOM_UTF16_LE + "Hello".encode("utf-16-le"), "UTF-16", "UTF-16"),
             (codecs.BOM_UTF16_BE + "Hello".encode("utf-16-be"), "UTF-16", "UTF-16"),
             ("Hello".encode("utf-32"), "UTF-32", "UTF-32"),
             (codecs.BOM_UTF32_BE + "Hello".encode("utf-32-be"), "UTF-32", "UTF-32"),

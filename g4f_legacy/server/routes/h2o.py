@@ -188,9 +188,10 @@ class H2oRoutes:
 def _events(
     first: str | None, tokens: Iterator[str | None], completion: ActiveCompletion, conversation: _Conversation
 ) -> Iterator[bytes]:
-    """Yield TGI's events: one for each token, then one with the text of the completion.
+    """Yield TGI's events: one for each token, and a last one with the complete text.
 
-    That is a special token, except at the length limit: as in TGI, that is how clients tell.
+    Its token is ``</s>``, which is special, unless the completion ended at the length limit: clients tell the two apart
+    by it.
     """
     number = 0
     try:

@@ -65,14 +65,14 @@ class OpenAssistantRoutes:
         payload = read_payload_or_empty()
         chat = self._find_chat(payload.get("chat_id"))
         if chat is None:
-            return _unknown_chat() if request.environ.get("wsgi.multiprocess") else Response(status=500)
+            return _unknown_chat(has_body=False)
         chat.update(payload)
         return Response(status=200)
 
     def delete_chat(self) -> Any:
         chat = self._find_chat(request.args.get("chat_id"))
         if chat is None:
-            return _unknown_chat() if request.environ.get("wsgi.multiprocess") else Response(status=500)
+            return _unknown_chat(has_body=False)
         self._chats.remove(chat)
         return Response(status=200)
 
@@ -130,17 +130,17 @@ class OpenAssistantRoutes:
 
     def show_message(self) -> Any:
         message = self._find_message()
-        return _unknown_chat() if message is None else jsonify(message.fields)
+        if message is None:
+            return _unknown_chat()
+        message.touch()
+        return jsonify(message.fields)
 
     def _find_chat(self, chat_id: Any) -> StoredChat | None:
         return self._chats.get(chat_id, _get_session())
 
     def _find_message(self) -> StoredMessage | None:
         chat = self._find_chat(request.args.get("chat_id"))
-        message = chat.messages.get(request.args.get("message_id", "")) if chat else None
-        if message is not None:
-            message.touch()
-        return message
+        return chat.messages.get(request.args.get("message_id", "")) if chat else None
 
 
 def _get_session() -> str:
@@ -159,7 +159,10 @@ def _validation_errors(sampling: dict[str, Any]) -> list[dict[str, Any]]:
     return errors
 
 
-def _unknown_chat() -> Any:
+def _unknown_chat(has_body: bool = True) -> Any:
+    """Refuse a request. On the website, those that change a chat get no body; here, they do if there is advice."""
+    if not (has_body or request.environ.get("wsgi.multiprocess")):
+        return Response(status=500)
     return jsonify(message=add_process_hint("Something went wrong")), 500
 
 
