@@ -7,7 +7,7 @@ from typing import Any
 
 import openai
 import pytest
-from environments.openai_clients.bench import CLIENTS, HELLO, KEY, Case, Job, Run, find_command
+from environments.openai_clients.comparison import CLIENTS, HELLO, KEY, Case, Job, Run, find_command
 from scripted_provider import scripted_provider
 from upstream import CUT_TEXT, FAILURES, REFUSALS, REPORTED, TEXT, USAGE
 

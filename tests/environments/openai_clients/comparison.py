@@ -78,10 +78,13 @@ class Run:
         with ExitStack() as stack:
             direct, behind = (f"{stack.enter_context(upstream).url}/v1" for upstream in self.upstreams)
             unreachable = _reserve_port(stack)
-            urls = {True: (direct, _serve(stack, behind)), False: (unreachable, _serve(stack, unreachable))}
-            requests = [_request(*case, url) for case in cases for url in urls[case[0].is_reachable]]
-            reports = iter(_run_client(client, requests, directory))
-        self.cases = [Case(*case, direct=next(reports), served=next(reports)) for case in cases]
+            served, served_in_vain = _serve(stack, behind), _serve(stack, unreachable)
+            requests = []
+            for job, stream in cases:
+                urls = (direct, served) if job.is_reachable else (unreachable, served_in_vain)
+                requests += [_request(job, stream, url) for url in urls]
+            reports = _run_client(client, requests, directory)
+        self.cases = [Case(*case, *pair) for case, *pair in zip(cases, reports[::2], reports[1::2])]
 
     def select(self, jobs: list[Job]) -> list[Case]:
         """Return the cases of some of the jobs."""
