@@ -13,32 +13,26 @@ from requests.cookies import RequestsCookieJar
 ELLIPSIS = "…"
 """What is shown instead of a secret."""
 
-_SECRET_ARGUMENTS = ("auth", "access_token", "base_url", "cookies", "headers", "proxy")
+_SECRET_ARGUMENTS = ("auth", "access_token", "base_url", "cookies", "headers", "proxy", "token")
 
 
-class _Unshown:
+class _Redacted:
     __slots__ = ()
 
     def __repr__(self) -> str:
         return ELLIPSIS
 
-    def __reduce__(self) -> tuple[type, tuple[str]]:
-        return str, (ELLIPSIS,)  # pickling does not write the value
 
-    def __copy__(self) -> "_Unshown":
-        return self
-
-    def __deepcopy__(self, memo: Any) -> "_Unshown":
-        return self
-
-
-class Secret(_Unshown, str):
-    """A string whose `repr` and pickle do not show it. Those made from it, as by concatenation, are ordinary ones."""
+class Secret(_Redacted, str):
+    """A string that `repr` redacts, and its slices. Others made from it, as by concatenation, are ordinary strings."""
 
     __slots__ = ()
 
+    def __getitem__(self, key: Any) -> "Secret":
+        return Secret(super().__getitem__(key))  # tools that show locals show the beginning of a long string
 
-class SecretBytes(_Unshown, bytes):
+
+class SecretBytes(_Redacted, bytes):
     """The same for bytes."""
 
     __slots__ = ()
@@ -48,15 +42,15 @@ class _SecretDict(dict[Any, Any]):
     def __repr__(self) -> str:
         return ELLIPSIS
 
-    # https://github.com/getsentry/sentry-python/blob/2.20.0/sentry_sdk/serializer.py: it shows keys by `str`, which has
-    # to be the value, and a header may have been given as a name only.
+    # Sentry shows the keys of a dict with `str`, which must return the value. A key is a secret if a header line was
+    # given as a name. https://github.com/getsentry/sentry-python/blob/2.20.0/sentry_sdk/serializer.py
     __sentry_repr__ = __repr__
 
 
 def wrap_secrets(arguments: dict[str, Any]) -> None:
-    """Replace the credentials in the keyword arguments of a call by equal values whose `repr` does not show them.
+    """Wrap the credentials in the keyword arguments of a call.
 
-    The dict is changed, so that frames which hold it do not show them either; dicts and jars in it are copied.
+    The dict is changed in place, because the calling frame holds it. Dicts and jars in it are replaced by copies.
     """
     for name in _SECRET_ARGUMENTS:
         if name in arguments:
@@ -64,11 +58,11 @@ def wrap_secrets(arguments: dict[str, Any]) -> None:
 
 
 def wrap_secret(value: Any) -> Any:
-    """Return a value that equals an option of a call, whatever its type, and whose `repr` does not show it."""
-    if isinstance(value, (_Unshown, _SecretDict)):
+    """Return an equal value that `repr` redacts. Values that cannot hold text are returned unchanged."""
+    if isinstance(value, (_Redacted, _SecretDict)):
         return value
     if isinstance(value, str):
-        return Secret(value)
+        return Secret(str.__str__(value))  # not `str(value)`: that of an enum, say, is another text
     if isinstance(value, bytes):
         return SecretBytes(value)
     if isinstance(value, CookieJar):

@@ -63,7 +63,7 @@ def read_options(provider: ModuleType, kwargs: Mapping[str, Any]) -> Options:
         ValueError: an option or a generation parameter has a wrong value.
         AuthenticationRequiredError: the provider needs credentials, and none are given or configured.
     """
-    parameters = dict(kwargs)
+    kwargs = parameters = dict(kwargs)  # both names, because a traceback may show the caller's dict as well
     wrap_secrets(parameters)
     given = {}
     for name, parse in OPTIONS.items():
@@ -170,7 +170,7 @@ def _resolve_auth(auth: str | None, access_token: str | None, provider: ModuleTy
 def _parse_base_url(value: Any, name: str) -> _Server:
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a string like 'http://127.0.0.1:1337', not {_type_name(value)}")
-    value = Secret(value.strip().rstrip("/"))
+    value = Secret(value.strip().rstrip("/"))  # again, because `strip` returns an ordinary string; also below
     if not value:
         return _Server("", None)  # valid for a provider that has no server
     if not _is_base_url(value):
@@ -259,7 +259,8 @@ def _get_proxy_scheme(proxy: str) -> str | None:
 
 
 def _type_name(value: Any) -> str:
-    return "bytes" if isinstance(value, bytes) else type(value).__name__
+    """Return the name of a value's type, or of the one that was wrapped as a secret."""
+    return next((kind.__name__ for kind in (bytes, str, dict) if isinstance(value, kind)), type(value).__name__)
 
 
 def _parse_timeout(value: Any, name: str) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from . import Provider
 from .availability import is_unavailable
+from .credentials import wrap_secrets
 from .errors import ProviderNotFoundError
 
 ENTRY_POINTS = "g4f_legacy.providers"
@@ -80,6 +81,8 @@ def list_models(provider: Any, options: Mapping[str, Any]) -> list[str] | None:
         TypeError: an option has a wrong type.
         ValueError: an option has a wrong value.
     """
+    options = dict(options)
+    wrap_secrets(options)
     if not hasattr(provider, "_list_models") or is_unavailable(provider, options):
         return None
     listed: list[str] = provider._list_models(**options)

@@ -114,13 +114,9 @@ def current_target() -> Target | None:
 def route(provider: Any, model: str, options: dict[str, Any]) -> Call:
     """Resolve the provider that is actually called.
 
-    Args:
-        options: those of the call, in a dict of its own; its credentials are wrapped.
-
     Raises:
         ProviderNotWorkingError: the provider is a placeholder, and there is no target.
     """
-    wrap_secrets(options)
     if not is_unavailable(provider, options):
         return Call(provider, model, options)
     if current_target() is None and not is_placeholder(provider) and on_missing_target is None:

@@ -9,7 +9,7 @@ MAX_TEXT_LENGTH = 300
 """How much of a page's text an error message shows, in characters."""
 
 _MAX_PAGE_LENGTH = 64 * 1024  # characters
-_UNREAD_TAGS = ("script", "select", "style", "svg", "template")
+_SKIPPED_TAGS = ("script", "select", "style", "svg", "template")
 _INLINE_TAGS = "a abbr b big cite code em font i kbd mark q s samp small span strong sub sup tt u var wbr".split()
 
 
@@ -29,10 +29,12 @@ def is_page(text: str, content_type: str = "") -> bool:
 def extract_text(page: str) -> str:
     """Return the title and the text of a page as one printable line, without repetitions; empty if it has none."""
     parser = _TextParser()
-    with suppress(AssertionError):  # raised at "<![", which starts nothing
-        # Not closed: `HTMLParser.close` takes a minute for 64 KiB of unfinished tags. The last one ends what is open.
+    with suppress(AssertionError):  # raised at an unknown declaration such as "<![if"; the text before it is kept
+        # Not closed: `HTMLParser.close` takes a minute for 64 KiB of unfinished tags. The appended tag makes the parser
+        # deliver the text before it.
         parser.feed(f"{page[:_MAX_PAGE_LENGTH]}<p>")
-    return " – ".join(dict.fromkeys(parser.get_blocks()))[:MAX_TEXT_LENGTH]
+    text = " – ".join(dict.fromkeys(parser.get_blocks()))
+    return text if len(text) <= MAX_TEXT_LENGTH else f"{text[:MAX_TEXT_LENGTH - 1]}…"
 
 
 class _TextParser(HTMLParser):
@@ -40,7 +42,7 @@ class _TextParser(HTMLParser):
         super().__init__()
         self._blocks: list[str] = []
         self._text: list[str] = []
-        self._unread_tag = ""
+        self._skipped_tag = ""
 
     def get_blocks(self) -> list[str]:
         """Return the title, headings, paragraphs and so on, each as one line."""
@@ -48,20 +50,20 @@ class _TextParser(HTMLParser):
         return self._blocks
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._separate(tag)
-        if tag in _UNREAD_TAGS and not self._unread_tag:
-            self._unread_tag = tag
+        self._handle_boundary(tag)
+        if tag in _SKIPPED_TAGS and not self._skipped_tag:
+            self._skipped_tag = tag
 
     def handle_endtag(self, tag: str) -> None:
-        self._separate(tag)
-        if tag == self._unread_tag:
-            self._unread_tag = ""
+        self._handle_boundary(tag)
+        if tag == self._skipped_tag:
+            self._skipped_tag = ""
 
     def handle_data(self, data: str) -> None:
-        if not self._unread_tag:
+        if not self._skipped_tag:
             self._text.append(data)
 
-    def _separate(self, tag: str) -> None:
+    def _handle_boundary(self, tag: str) -> None:
         if tag == "br":
             self._text.append(" ")
         elif tag not in _INLINE_TAGS:
@@ -70,6 +72,6 @@ class _TextParser(HTMLParser):
     def _end_block(self) -> None:
         block = single_line("".join(self._text))
         self._text.clear()
-        is_repeated = bool(self._blocks) and block in self._blocks[0]  # the title
-        if block and not is_repeated:
+        repeats_first = bool(self._blocks) and block in self._blocks[0]  # usually the title
+        if block and not repeats_first:
             self._blocks.append(block)

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import waitress
 
 from .. import registry
+from ..credentials import wrap_secrets
 from ..options import get_base_url
 from ..transport.failures import strip_credentials
 from ..transport.session import is_loopback
@@ -57,16 +58,18 @@ def serve(
         OSError: the address cannot be listened on.
         ValueError: the provider's base URL is this server itself.
     """
+    wrap_secrets(options)
     provider = registry.get(engine) if isinstance(engine, str) else engine
-    base_url = urlsplit(str(options.get("base_url") or get_base_url(provider)))
-    if is_loopback(host) and is_loopback(base_url.hostname or "") and base_url.port == port:
-        url = strip_credentials(base_url.geturl())
-        raise ValueError(f"the provider's base URL {url} is this server itself: give it another, or use --port")
     names = [*hosts] if is_address(host) else [host, *hosts]
-    with serve_in_background(create_app(engine, model, hosts=names, **options), host, port) as url:
+    app = create_app(provider, model, hosts=names, **options)
+    base_url = strip_credentials(str(options.get("base_url") or get_base_url(provider)))
+    url = urlsplit(base_url)
+    if is_loopback(host) and is_loopback(url.hostname or "") and url.port == port:
+        raise ValueError(f"the provider's base URL {base_url} is this server itself: give it another, or use --port")
+    with serve_in_background(app, host, port) as own_url:
         if not is_loopback(host) and not options.get("token"):
-            log.warning("Everyone who can reach %s can use this server, because it requires no token.", url)
-        on_ready(url)
+            log.warning("Everyone who can reach %s can use this server, because it requires no token.", own_url)
+        on_ready(own_url)
         while True:
             time.sleep(3600)
 

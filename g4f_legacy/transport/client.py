@@ -160,13 +160,13 @@ class ServerClient:
             RequestFailedError: no connection, no response in time, or a status other than 2xx.
             ResponseFormatError: the body is not such a payload, or larger than ``body.MAX_BODY_SIZE``.
         """
-        content = self._read_response("GET", path, **request).content
-        return parse_payload(content, kind) if content else kind()
+        response = self._read_response("GET", path, **request)
+        return _parse(response, kind) if response.content else kind()
 
     def post(self, path: str, **request: Any) -> dict[str, Any]:
         """Like `get`, but send a POST request and expect a JSON object."""
         response = self._read_response("POST", path, **request)
-        return {} if response.is_redirect else parse_payload(response.content or b"{}", dict)
+        return _parse(response, dict) if response.content and not response.is_redirect else {}
 
     @contextmanager
     def stream(
@@ -297,3 +297,7 @@ def quote_segment(text: str) -> str:
     if text in ("", ".", ".."):
         raise ResponseFormatError(f"expected an id, received {text!r}")
     return quote(text, safe="", errors="surrogatepass")
+
+
+def _parse(response: requests.Response, kind: type[T]) -> T:
+    return parse_payload(response.content, kind, response.headers.get("Content-Type", ""))

@@ -2,6 +2,7 @@
 
 import traceback
 from contextlib import suppress
+from types import FrameType
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
@@ -72,7 +73,7 @@ def error_from_response(response: requests.Response) -> RequestFailedError:
     if not detail and is_page(text, response.headers.get("Content-Type", "")):
         detail = extract_text(text)
         if detail:
-            message = detail.removeprefix(status_line).removeprefix(" – ")  # gateways repeat it as the title
+            message = detail.removeprefix(status_line.strip()).lstrip(" –")  # gateways repeat it as the title
     redirect_url = get_redirect_url(response)
     if redirect_url:
         message = f"the server redirects to {strip_credentials(redirect_url)}"
@@ -97,13 +98,17 @@ def refuse_page(response: requests.Response) -> None:
         raise ResponseFormatError(f"expected a stream, received a page: {text}", body=page)
 
 
-def parse_payload(content: bytes, kind: type[T]) -> T:
-    """Return the payload of a response's body as `parse_json` does. If it is a page, the error shows its text."""
+def parse_payload(content: bytes, kind: type[T], content_type: str = "") -> T:
+    """Return the payload of a response's body, as `parse_json` does.
+
+    Raises:
+        ResponseFormatError: it is not such a payload. For a page, the message is its title and text.
+    """
     try:
         return parse_json(content, kind)
     except ResponseFormatError as error:
         page = content.decode("utf-8", "replace")
-        text = extract_text(page) if is_page(page) else ""
+        text = extract_text(page) if is_page(page, content_type) else ""
         if text:
             error.args = (f"expected JSON, received a page: {text}",)
         raise
@@ -194,13 +199,21 @@ def _copy_request(request: Any, variants: list[str]) -> requests.PreparedRequest
         return None
     copy = requests.PreparedRequest()
     copy.method = request.method
-    copy.url = strip_credentials(str(request.url))
+    copy.url = _strip_or_drop(str(request.url))
     copy.headers = CaseInsensitiveDict(
         {name: value if is_public_header(name) else ELLIPSIS for name, value in (request.headers or {}).items()}
     )
     body = getattr(request, "body", None)  # a `requests.Request` has none
     copy.body = redact(body, variants) if isinstance(body, (str, bytes)) else None
     return copy
+
+
+def _strip_or_drop(url: str) -> str:
+    """Return a URL as `strip_credentials` does, or an ellipsis for an invalid one."""
+    try:
+        return strip_credentials(url)
+    except ValueError:
+        return ELLIPSIS
 
 
 def _copy_response(response: requests.Response | None, variants: list[str]) -> requests.Response | None:
@@ -226,14 +239,21 @@ def _copy_response(response: requests.Response | None, variants: list[str]) -> r
 
 
 def clear_locals(error: BaseException) -> None:
-    """Clear the local variables of frames that an error and its causes have left, in this package and below it.
+    """Clear the local variables of the finished frames in the tracebacks of an error and of its causes: this package's,
+    and those of the HTTP libraries that it calls.
 
     Error reporters show them (Sentry by default, IPython's verbose mode), and they hold what was sent and received:
     `http.client` has the headers as bytes in its `_send_output`. The traceback keeps its lines. Frames of other code
-    are not changed.
+    are not changed, nor are those of errors that the caller was handling before the call: clearing the frame of a
+    generator that is suspended would close it.
     """
+    passed: set[FrameType] = set()
     for shown in _collect_shown_errors(error):
-        for frame, _ in traceback.walk_tb(shown.__traceback__):
+        frames = [frame for frame, _ in traceback.walk_tb(shown.__traceback__)]
+        if shown is not error and frames and frames[0] not in passed:
+            continue  # what was caught during the call starts in a frame that an outer error has passed
+        passed.update(frames)
+        for frame in frames:
             package, _, _ = str(frame.f_globals.get("__name__")).partition(".")
             if package in _CLEARED_PACKAGES:
                 with suppress(RuntimeError):  # it is still running

@@ -86,9 +86,10 @@ def secret_headers(headers: Mapping[str, Any]) -> list[str]:
     return secrets
 
 
-def is_public_header(name: str) -> bool:
+def is_public_header(name: str | bytes) -> bool:
     """Return whether the value of a request's header is never a secret."""
-    return _PUBLIC_HEADERS.fullmatch(name) is not None
+    text = name.decode("latin-1") if isinstance(name, bytes) else name
+    return _PUBLIC_HEADERS.fullmatch(text) is not None
 
 
 def _decode_basic_auth(value: str) -> list[str]:

@@ -106,7 +106,7 @@ class Requester:
             # AttributeError: requests raises it on a Content-Type with a charset that has no value.
             except (OSError, HTTPError, ValueError, AttributeError) as error:
                 raise self._convert(error, url, timeout, time.monotonic() - started) from error
-            except BaseException as error:  # such as KeyboardInterrupt
+            except BaseException as error:  # such as KeyboardInterrupt, or what a hook of the caller's session raises
                 clear_locals(error)
                 raise
             log.debug("%s: %s %s: %d", self.name, method, strip_credentials(url), response.status_code)
@@ -130,9 +130,11 @@ class Requester:
         return url if keeps_method and not contains_secret(url, collect_secrets(self._options)) else None
 
     def _request_settings(self, headers: dict[str, str] | None) -> dict[str, Any]:
-        """Return the arguments that hold secrets, as ordinary strings, and others that depend on the options only.
+        """Return the arguments that hold secrets (headers and proxies as ordinary strings), and others that depend on
+        the options only.
 
-        No frame keeps them in a variable while a request is sent: see `clear_locals`.
+        `_send_once` must not assign the result to a variable. The frames of requests that hold it are cleared when the
+        request fails: see `clear_locals`.
         """
         options = self._options
         all_headers = {**(headers or {}), **self.headers, **options.headers}

@@ -13,7 +13,7 @@ from requests.adapters import HTTPAdapter
 
 from .._version import __version__
 from .connection import ConnectionStack
-from .urllib3_internals import close_pooled_connections, are_connections_patched, install_pools
+from .urllib3_internals import are_connections_patched, close_pooled_connections, install_pools
 
 POOL_SIZE = 64
 """The maximum number of idle connections to one server, in the process."""

@@ -21,7 +21,8 @@ from repeating_server import COOKIE, FAULTS, faulty_server
 from secret_options import OPTIONS, WRONG
 
 import g4f_legacy
-from g4f_legacy import ChatCompletion, Provider, registry
+from g4f_legacy import ChatCompletion, Completion, Provider, registry
+from g4f_legacy.server import serve
 
 TESTS = Path(__file__).parents[1]
 FAULTS_OF_CALLS = ("no server", "401, JSON", "error event", "event, truncated", "not HTTP", "nothing")
@@ -54,6 +55,14 @@ def call_method(provider: str, options: GetOptions) -> None:
     list(registry.get(provider).create_completion("some", MESSAGES, **options()))
 
 
+def call_method_async(provider: str, options: GetOptions) -> None:
+    asyncio.run(registry.get(provider).create_async("some", MESSAGES, **options()))
+
+
+def complete_prompt(provider: str, options: GetOptions) -> None:
+    Completion.create("some", "Hello", provider, **options())
+
+
 def redirect(provider: str, options: GetOptions) -> None:
     with g4f_legacy.redirect(provider, "some", **options()):
         ChatCompletion.create("gpt-4", MESSAGES, Provider.Bing)
@@ -63,7 +72,32 @@ def retry(provider: str, options: GetOptions) -> None:
     list(g4f_legacy.RetryProvider([provider]).create_completion("some", MESSAGES, **options()))
 
 
-CALLS = (create, create_streamed, create_async, call_directly, call_directly_streamed, call_method, redirect, retry)
+def retry_async(provider: str, options: GetOptions) -> None:
+    asyncio.run(g4f_legacy.RetryProvider([provider]).create_async("some", MESSAGES, **options()))
+
+
+def list_models(provider: str, options: GetOptions) -> None:
+    registry.list_models(registry.get(provider), options())
+
+
+def start_server(provider: str, options: GetOptions) -> None:
+    serve(provider, port=0, **options())
+
+
+CALLS = (
+    create,
+    create_streamed,
+    create_async,
+    complete_prompt,
+    call_directly,
+    call_directly_streamed,
+    call_method,
+    call_method_async,
+    redirect,
+    retry,
+    retry_async,
+)
+CALLS_WITH_WRONG_OPTIONS = (*CALLS, list_models, start_server)
 
 
 def report_all(report: Report, every: int = 1) -> None:
@@ -83,7 +117,7 @@ def _iter_calls() -> Iterator[tuple[str, Callable[[], None]]]:
     for fault, provider, _ in product(FAULTS_OF_CALLS, PROTOCOLS, range(3)):
         call, kind = next(ways)
         yield f"{fault}, {provider}, {call.__name__}, {kind}", partial(_call_with_fault, fault, provider, call, kind)
-    for wrong, call in product(WRONG, CALLS):
+    for wrong, call in product(WRONG, CALLS_WITH_WRONG_OPTIONS):
         get_options = partial(_wrong_options, wrong)
         yield f"{wrong}, {call.__name__}", partial(call, "OpenAI", get_options)
 

@@ -11,6 +11,7 @@ import requests
 from protocols import MESSAGES, PROTOCOLS
 from raw_server import RawServer, response
 from repeating_server import COOKIE, CREDENTIALS, FAULTS, KEY, faulty_server, leaks
+from scripted_provider import scripted_provider
 from secret_options import OPTIONS, WRONG
 
 from g4f_legacy import ChatCompletion, RetryProvider, registry
@@ -145,6 +146,32 @@ def test_what_a_caller_was_handling_keeps_its_variables() -> None:
     assert isinstance(raised.value, ProviderError) and other.response.status_code is None
     frames = [frame for frame, _ in traceback.walk_tb(other.__traceback__)]
     assert frames[-1].f_locals == {"text": "kept"}
+
+
+def test_an_error_of_requests_that_a_caller_was_handling_keeps_its_variables() -> None:
+    with pytest.raises(RequestFailedError):
+        try:
+            requests.get("http://127.0.0.1:1", timeout=5)
+        except requests.ConnectionError as error:
+            other = error
+            ChatCompletion.create("some", MESSAGES, "OpenAI", base_url="http://127.0.0.1:1/v1", retries=0)
+    frames = [frame for frame, _ in traceback.walk_tb(other.__traceback__)]
+    assert all(frame.f_locals for frame in frames)
+
+
+def test_a_stream_that_has_seen_the_same_error_goes_on() -> None:
+    kept_error = RequestFailedError("kept, as by a circuit breaker")
+    failing, working = scripted_provider(kept_error), scripted_provider("a", "b", "c")
+    for provider in (failing, working):
+        provider.create_completion = provider._create_completion  # as a class of a script has it
+    stream = RetryProvider([failing, working], shuffle=False).create_completion("", MESSAGES, stream=True)
+    assert next(stream) == "a"
+    with pytest.raises(RequestFailedError):
+        try:
+            list(failing.create_completion("", MESSAGES, True))
+        except RequestFailedError:
+            ChatCompletion.create("some", MESSAGES, "OpenAI", base_url="http://127.0.0.1:1/v1", retries=0)
+    assert list(stream) == ["b", "c"]
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, RuntimeError])
