@@ -1,11 +1,12 @@
 """Repeat the last user message, word by word; needs no server and no network. Each word is a token."""
 
+import logging
 import re
 from typing import Any, Iterator
 
 from ..params import format_params
 from ..prompt import check_messages
-from ..tokens import Finish, Tokens, yield_joined
+from ..tokens import Finish, Tokens, describe_ending, yield_joined
 
 url = ""
 model = ["echo"]
@@ -13,6 +14,8 @@ models = {"echo": "echo"}
 supports_stream = True
 needs_auth = False
 working = True
+
+_log = logging.getLogger(__name__)
 
 
 def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> Iterator[str]:
@@ -29,8 +32,10 @@ def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> It
 
 
 def _as_list(stop: Any) -> list[str]:
-    sequences = [stop] if isinstance(stop, str) else list(stop or [])
-    return [sequence for sequence in sequences if sequence and isinstance(sequence, str)]
+    sequences = [] if stop is None else stop if isinstance(stop, (list, tuple)) else [stop]
+    if not all(isinstance(sequence, str) for sequence in sequences):
+        raise TypeError(f"stop must be a string or a list of strings, not {stop!r}")
+    return [sequence for sequence in sequences if sequence]
 
 
 def _split(text: str) -> list[str]:
@@ -47,7 +52,10 @@ def _repeat(tokens: list[str], prompt_tokens: int, max_tokens: Any) -> Tokens:
         "completion_tokens": len(kept),
         "total_tokens": prompt_tokens + len(kept),
     }
-    return Finish("length" if len(kept) < len(tokens) else "stop", usage)
+    reason = "length" if len(kept) < len(tokens) else "stop"
+    if warning := describe_ending(reason, has_text=bool(kept)):
+        _log.warning("Echo: %s", warning)
+    return Finish(reason, usage)
 
 
 params = format_params(__name__, _create_completion)

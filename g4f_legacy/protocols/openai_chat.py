@@ -76,6 +76,8 @@ def open_response(server: ServerClient, body: Mapping[str, Any]) -> Iterator[Eve
 def iter_payloads(server: ServerClient, body: Mapping[str, Any]) -> Generator[dict[str, Any], None, None]:
     """Request a completion, and yield the payloads of its response unchanged.
 
+    If a server responds with a complete payload to a request for a stream, it is yielded as one chunk.
+
     Raises:
         ProviderError: as `open_response`, and as `EventStream.json_events`.
         StreamInterruptedError: a choice did not end.
@@ -86,6 +88,9 @@ def iter_payloads(server: ServerClient, body: Mapping[str, Any]) -> Generator[di
         for payload in stream.json_events():
             for choice in get_objects(payload, "choices"):
                 endings[get_or_empty(choice, int, "index")].update(choice)
+                if body.get("stream") and "message" in choice and "delta" not in choice:
+                    choice["delta"] = choice.pop("message")
+                    payload["object"] = "chat.completion.chunk"
             complete = [ending for ending in endings.values() if ending.is_complete]
             stream.set_complete(len(complete) >= count)
             yield payload

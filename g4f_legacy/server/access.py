@@ -47,11 +47,17 @@ class AccessControl:
     Args:
         token: what clients have to send, if anything.
         hosts: the names of the server, besides loopback names and bare addresses.
+
+    Raises:
+        ValueError: one of them is not a host name.
     """
 
     def __init__(self, token: str | None, hosts: Iterable[str]) -> None:
         self._token = token
-        names = map(str.lower, hosts)
+        names = [*map(str.lower, hosts)]
+        for name in names:
+            if _read_origin(f"//{name}").port is not None or "/" in name:
+                raise ValueError(f"{name!r} is not a host name: give it without a scheme and a port")
         # Not loopback names: an allowed name is trusted at any port, and other programs listen on this machine's.
         self._hosts = frozenset(name for name in names if not is_loopback(name))
 
@@ -62,6 +68,8 @@ class AccessControl:
             return refuse(403, _add_hint(f"Requests to the host name {host.name!r} are refused.", host))
         origin = request.headers.get("Origin")
         page = _read_origin(origin or "")
+        if page.name == "localhost" and page in _get_server_origins():
+            return None  # the same port; for browsers, localhost and 127.0.0.1 are different sites all the same
         if _is_cross_origin() or (origin is not None and not self._allows_page(page)):
             return refuse(403, _add_hint("Requests from web pages of other sites are refused.", page))
         return None
@@ -70,10 +78,10 @@ class AccessControl:
         """Return why a Referer is refused, or None if it is this server's.
 
         `check_site` has checked ``Origin``. A POST request that has none is not a browser's, but a program's, which may
-        reach the server through a proxy or a forwarded port: at any port of this machine, or at a proxy's name.
+        reach the server through a proxy or a forwarded port: at any address and port.
         """
         page = _read_origin(referer)
-        if page.name == "localhost" or self._is_own(page):
+        if self._is_allowed_name(page.name) or self._is_own(page):
             return None
         return _add_hint("it names another server.", page)
 

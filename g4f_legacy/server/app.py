@@ -19,7 +19,10 @@ from .routes.open_assistant import OpenAssistantRoutes
 from .routes.openai import OpenAIRoutes
 
 MAX_REQUEST_SIZE = 1024 * 1024
-"""The maximum size of a request's body in bytes."""
+"""The maximum size of a request's body in bytes.
+
+waitress reads chunked bodies in a time that grows with the square of their size, in the thread of all connections.
+"""
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from ..availability import is_placeholder, is_unavailable
-from ..compat.redirects import current_target, redirected_call, route
+from ..compat.redirects import Call, current_target, redirected_call, route
 from ..concurrency.worker import STREAM_END, StreamWorker
 from ..errors import GenerationError, ProviderError
 from ..options import read_options
@@ -96,7 +96,7 @@ class Engine:
             TypeError, ValueError: the messages are invalid.
         """
         check_messages(messages)
-        provider, model, options = route(self.provider, self.model or model, self._options)
+        provider, model, options = self._route(self.model or model)
         options = {**rename_parameters(provider, parameters), **options}
         tokens = provider._create_completion(model, messages, stream and provider.supports_stream, **options)
         return ActiveCompletion(tokens, str, self._queue)
@@ -110,10 +110,9 @@ class Engine:
         Returns:
             None if the provider speaks another protocol than OpenAI's.
         """
-        provider, model, options = route(self.provider, self.model or body.get("model") or "", self._options)
+        provider, model, options = self._route(self.model or body.get("model") or "")
         if not hasattr(provider, "_relay_completion"):
             return None
-        options = {"retries": 0, **options}  # clients of OpenAI's API retry, and need to know of a rate limit
         payloads = provider._relay_completion({**body, "model": model}, **options)
         return ActiveCompletion(payloads, dict, self._queue)
 
@@ -123,8 +122,12 @@ class Engine:
         Raises:
             UnsupportedParameterError: it does not honour one of them.
         """
-        provider, _, _ = route(self.provider, "", self._options)
+        provider, _, _ = self._route("")
         check_parameters(provider, parameters)
+
+    def _route(self, model: str) -> Call:
+        provider, model, options = route(self.provider, model, self._options)
+        return Call(provider, model, {"retries": 0, **options})  # clients retry, and need to know of a rate limit
 
     def _list_models(self) -> None:
         try:

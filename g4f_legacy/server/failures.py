@@ -34,9 +34,11 @@ def get_message(error: Exception) -> str:
 
 
 def get_headers(error: Exception) -> dict[str, str]:
-    """Return the headers of a response for a provider's error: ``Retry-After`` in seconds, if its server sent that."""
-    seconds = error.retry_after if isinstance(error, ProviderError) else None
-    return {} if seconds is None else {"Retry-After": str(math.ceil(seconds))}
+    """Return the headers of a response for a provider's error: ``Retry-After`` as its server sent it, if it did."""
+    if not isinstance(error, ProviderError) or error.retry_after is None:
+        return {}
+    seconds = str(math.ceil(error.retry_after))
+    return {"Retry-After": seconds if error.response is None else error.response.headers.get("Retry-After", seconds)}
 
 
 def _is_timeout(error: ProviderError) -> bool:

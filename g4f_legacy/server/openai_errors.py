@@ -1,5 +1,6 @@
 """Errors in the format of OpenAI's API: https://platform.openai.com/docs/guides/error-codes"""
 
+import logging
 from contextlib import suppress
 from typing import Any
 
@@ -11,6 +12,8 @@ from ..parsing.payload import parse_json
 from .failures import get_headers, get_message, get_status
 from .parameters import UnsupportedParameterError
 
+log = logging.getLogger(__name__)
+
 
 def create_error_response(message: str, status: int, **fields: Any) -> Any:
     """Create a response with an error. The fields are those of `_describe_error`."""
@@ -21,6 +24,8 @@ def create_failure_response(error: Exception) -> Any:
     """Create a response for an error that was raised before a response was started."""
     if isinstance(error, HTTPException):  # of Flask's, such as 413
         return create_error_response(f"{error.name}: {error.description}", error.code or 500)
+    if get_status(error) == 500:
+        log.error("The provider raised %s", type(error).__name__, exc_info=error)  # a defect of the provider
     return jsonify(error=describe_failure(error)), get_status(error), get_headers(error)
 
 

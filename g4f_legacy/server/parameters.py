@@ -6,18 +6,20 @@ leave them out.
 https://platform.openai.com/docs/api-reference/chat/create
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 _COMMON = ("temperature", "top_p", "seed", "presence_penalty", "frequency_penalty", "stop", "max_tokens")
 _REQUEST_FIELDS = ("model", "messages", "prompt", "stream", "stream_options")
-_IGNORED = ("user", "store", "metadata", "safety_identifier", "prompt_cache_key")  # they do not affect the completion
+_IGNORED = (  # they do not affect the completion; the last three only with `tools` or `functions`, which are refused
+    *("user", "store", "metadata", "safety_identifier", "prompt_cache_key"),
+    *("tool_choice", "parallel_tool_calls", "function_call"),
+)
 
 _DEFAULTS: dict[str, Any] = {
     "best_of": 1,
     "echo": False,
     "frequency_penalty": 0,
-    "function_call": "none",
     "functions": [],
     "logit_bias": {},
     "modalities": ["text"],
@@ -26,12 +28,11 @@ _DEFAULTS: dict[str, Any] = {
     "response_format": {"type": "text"},
     "stop": [],
     "suffix": "",
-    "tool_choice": "none",
     "tools": [],
     "top_logprobs": 0,
     "top_p": 1,
 }
-"""Values that ask for nothing."""
+"""Values that ask for nothing of a provider that does not honour the parameter."""
 
 
 class UnsupportedParameterError(ValueError):
@@ -48,8 +49,8 @@ class UnsupportedParameterError(ValueError):
 
 
 def read_parameters(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters in the payload of a request to OpenAI's API, without those that ask for nothing."""
-    given = {name: value for name, value in payload.items() if not _asks_for_nothing(name, value)}
+    """Return the parameters in the payload of a request to OpenAI's API, without those that have no effect."""
+    given = {name: value for name, value in payload.items() if value is not None}
     if "max_completion_tokens" in given:
         given.setdefault("max_tokens", given.pop("max_completion_tokens"))
     if isinstance(given.get("stop"), str):
@@ -57,15 +58,15 @@ def read_parameters(payload: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if name not in (*_REQUEST_FIELDS, *_IGNORED)}
 
 
-def check_parameters(provider: Any, names: Iterable[str]) -> None:
-    """Check that a provider honours parameters.
+def check_parameters(provider: Any, parameters: Mapping[str, Any]) -> None:
+    """Check that a provider honours parameters, or that they ask for nothing.
 
     Raises:
         UnsupportedParameterError: it does not honour one of them.
     """
     honoured = _get_honoured(provider)
-    for name in names:
-        if name not in honoured:
+    for name, value in parameters.items():
+        if name not in honoured and not _asks_for_nothing(name, value):
             raise UnsupportedParameterError(name, provider.__name__.rpartition(".")[2])
 
 
@@ -79,8 +80,8 @@ def rename_parameters(provider: Any, parameters: Mapping[str, Any]) -> dict[str,
 
 def _asks_for_nothing(name: str, value: Any) -> bool:
     if name == "logprobs":
-        return value is None or value is False  # 0 asks for the log probabilities of the tokens themselves
-    return value is None or (name in _DEFAULTS and value == _DEFAULTS[name])
+        return value is False  # 0 asks for the log probabilities of the tokens themselves
+    return name in _DEFAULTS and bool(value == _DEFAULTS[name])
 
 
 def _get_honoured(provider: Any) -> dict[str, str]:

@@ -9,6 +9,7 @@ from scripted_provider import scripted_provider
 
 from g4f_legacy.errors import AuthenticationRequiredError, ProviderNotFoundError
 from g4f_legacy.server import create_app
+from g4f_legacy.server.app import MAX_REQUEST_SIZE
 
 HELLO = {"messages": [{"role": "user", "content": "Hello"}]}
 
@@ -98,7 +99,7 @@ OTHER_SITES = [
     ("127.0.0.1:1337", "http://evil.example:1337", "cross-site", 403),
     ("127.0.0.1:1337", "http://localhost.evil.example:1337", "", 403),
     ("127.0.0.1:1337", "http://127.0.0.1.evil.example:1337", "", 403),
-    ("127.0.0.1:1337", "http://127.0.0.1:1337", "cross-site", 403),
+    ("127.0.0.1:1337", "http://localhost:1337", "cross-site", 200),
     ("127.0.0.1:1337", "https://chat.example", "cross-site", 403),
     ("127.0.0.1:1337", "http://192.168.0.8:1337", "cross-site", 403),
     ("127.0.0.1:1337", "chrome-extension://abcdef", "", 403),
@@ -154,6 +155,12 @@ class TestOrigins:
         headers = {"Host": "127.0.0.1:1337", "X-Forwarded-Host": forwarded, "Origin": origin}
         response = create_app("Echo").test_client().post("/v1/chat/completions", headers=headers, json=HELLO)
         assert response.status_code == status
+
+    def test_forwarded_host_at_the_real_server(self, serve: Any) -> None:
+        url = serve("Echo")
+        for forwarded, status in (("192.168.0.7:8080", 200), ("192.168.0.7:9999", 403)):
+            headers = {"X-Forwarded-Host": forwarded, "Origin": "http://192.168.0.7:8080"}
+            assert requests.post(f"{url}/v1/chat/completions", headers=headers, json=HELLO).status_code == status
 
     def test_default_port(self) -> None:
         """A server on port 80 itself: its Host has no port, and no other port is its own."""
@@ -215,10 +222,10 @@ class TestToken:
 def test_body_size_limit(path: str, serve: Any) -> None:
     url = serve("Echo")
     cookies = {"next-auth.session-token": "a"}
-    response = requests.post(url + path, data="x" * (1024 * 1024 + 1), cookies=cookies)
+    response = requests.post(url + path, data="x" * (MAX_REQUEST_SIZE + 1), cookies=cookies)
     assert response.status_code == 413
     assert "Request Entity Too Large" in str(response.json()["error"])
-    assert requests.post(url + path, data="x" * 1024 * 1024, cookies=cookies).status_code in (400, 500)
+    assert requests.post(url + path, data="x" * MAX_REQUEST_SIZE, cookies=cookies).status_code in (400, 500)
 
 
 def test_large_body_is_refused_before_it_is_sent(serve: Any) -> None:
@@ -259,3 +266,9 @@ def test_log_lines_cannot_be_forged(serve: Any, caplog: pytest.LogCaptureFixture
 def test_deeply_nested_body(serve: Any) -> None:
     response = requests.post(f"{serve('Echo')}/v1/chat/completions", data="[" * 200_000)
     assert response.status_code == 400
+
+
+@pytest.mark.parametrize("name", ["chat.example:8443", "http://chat.example", "chat.example/llm"])
+def test_invalid_host_names(name: str) -> None:
+    with pytest.raises(ValueError, match="is not a host name: give it without a scheme and a port"):
+        create_app("Echo", hosts=[name])

@@ -31,7 +31,7 @@ def test_arguments_of_the_provider() -> None:
     for model in ("scripted", "the/scripted", "unknown"):
         list(Engine(provider, None, 1, {"base_url": "http://x"}).prepare(model, HELLO, parameters).read(9))
     list(Engine(provider, "fixed", 1, {"temperature": 0}).prepare("scripted", HELLO, parameters).read(9))
-    forwarded = {"temperature": 0.5, "max_tokens": 7, "stop": ["x"]}
+    forwarded = {"temperature": 0.5, "max_tokens": 7, "stop": ["x"], "retries": 0}
     assert [call[0] for call in provider.calls] == ["scripted", "the/scripted", "unknown", "fixed"]
     assert provider.calls[0][1:] == (HELLO, {**forwarded, "base_url": "http://x"})
     assert provider.calls[3][2] == {**forwarded, "temperature": 0}

@@ -61,6 +61,9 @@ def test_messages(error: Exception, message: str) -> None:
 
 def test_retry_after() -> None:
     assert get_headers(RateLimitError("x", retry_after=6.2)) == {"Retry-After": "7"}
+    sent = requests.Response()
+    sent.headers["Retry-After"] = "86400"
+    assert get_headers(RateLimitError("x", retry_after=21600.0, response=sent)) == {"Retry-After": "86400"}
     assert get_headers(RateLimitError("x")) == {} == get_headers(ValueError("x"))
 
 

@@ -24,16 +24,32 @@ def test_fields_of_the_request_are_no_parameters() -> None:
 
 
 @pytest.mark.parametrize(
-    "asks_for_nothing",
+    "without_effect",
     [
-        {"user": "me", "store": True, "metadata": {"a": "b"}},
-        {"n": 1, "tools": [], "tool_choice": "none", "logprobs": False, "top_logprobs": 0, "logit_bias": {}},
-        {"response_format": {"type": "text"}, "presence_penalty": 0, "frequency_penalty": 0.0, "top_p": 1},
+        {"user": "me", "store": True, "metadata": {"a": "b"}, "safety_identifier": "x", "prompt_cache_key": "y"},
+        {"tool_choice": "auto", "parallel_tool_calls": True, "function_call": "none"},
         {"n": None, "tools": None, "stop": None},
     ],
 )
+def test_parameters_without_effect(without_effect: dict[str, Any]) -> None:
+    assert read_parameters(without_effect) == {}
+
+
+@pytest.mark.parametrize(
+    "asks_for_nothing",
+    [
+        {"n": 1, "tools": [], "logprobs": False, "top_logprobs": 0, "logit_bias": {}, "echo": False, "best_of": 1},
+        {"response_format": {"type": "text"}, "presence_penalty": 0, "frequency_penalty": 0.0, "top_p": 1},
+    ],
+)
 def test_parameters_that_ask_for_nothing(asks_for_nothing: dict[str, Any]) -> None:
-    assert read_parameters(asks_for_nothing) == {}
+    check_parameters(registry.get("HuggingChat"), read_parameters(asks_for_nothing))
+    assert rename_parameters(registry.get("HuggingChat"), read_parameters(asks_for_nothing)) == {}
+
+
+def test_honoured_parameters_are_passed_on_whatever_their_values() -> None:
+    given = {"top_p": 1, "presence_penalty": 0}  # the default of a server may be another
+    assert rename_parameters(registry.get("OpenAI"), read_parameters(given)) == given
 
 
 def test_log_probabilities_of_the_tokens_themselves() -> None:
@@ -80,10 +96,10 @@ def test_names_of_the_engines(engine: str, honoured: dict[str, Any]) -> None:
 )
 def test_parameters_that_cannot_be_honoured(engine: str, parameter: str) -> None:
     with pytest.raises(UnsupportedParameterError, match=f"{engine}.* '{parameter}'") as caught:
-        check_parameters(get_provider(engine), [parameter])
+        check_parameters(get_provider(engine), {parameter: 0.5})
     assert caught.value.parameter == parameter
 
 
 def test_parameters_that_can_be_honoured() -> None:
-    check_parameters(registry.get("H2o"), ["temperature", "max_tokens"])
-    check_parameters(registry.get("HuggingChat"), [])
+    check_parameters(registry.get("H2o"), {"temperature": 0.5, "max_tokens": 5})
+    check_parameters(registry.get("HuggingChat"), {})

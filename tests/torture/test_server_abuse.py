@@ -13,6 +13,7 @@ from protocols import MESSAGES
 
 from g4f_legacy.Provider import H2o, OpenAssistant
 from g4f_legacy.server import chat_store, create_app, serve_in_background
+from g4f_legacy.server.app import MAX_REQUEST_SIZE
 
 HOST = b"Host: 127.0.0.1\r\n"
 END = b"Connection: close\r\n\r\n"
@@ -82,7 +83,7 @@ REQUESTS: dict[str, tuple[bytes, list[int]]] = {
     "large header": (get(b"/", HOST, b"X: %s\r\n" % (b"a" * 64 * 1024)), [431]),
     "many headers": (get(b"/", HOST, b"X: a\r\n" * 12000), [431]),
     "large length": (post(HOST[:-2], b"Content-Length: 99999999"), [413]),
-    "body of over 1 MiB": (request(CHAT, b"x" * (1024 * 1024 + 1), "Connection: close"), [413]),
+    "too large a body": (request(CHAT, b"x" * (MAX_REQUEST_SIZE + 1), "Connection: close"), [413]),
     "chunks of over 2 MiB": (CHUNKED + b"300000\r\n" + b"x" * 0x300000, [413]),
     "endless chunk size": (CHUNKED + b"0" * 0x300000, [413]),
     "endless trailer": (CHUNKED + b"0\r\n" + b"X: a\r\n" * 0x80000, [413]),

@@ -218,7 +218,7 @@ def _includes_usage(payload: dict[str, Any]) -> bool:
 
 def _require_payload() -> dict[str, Any]:
     try:
-        payload = json.loads(request.get_data())
+        payload = json.loads(request.get_data(), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"The request's body is not valid JSON: {error}") from error
     if not isinstance(payload, dict):
@@ -231,6 +231,10 @@ def _fill_content(messages: Any) -> Any:
     if not isinstance(messages, list):
         return messages
     return [{**message, "content": ""} if _has_no_text(message) else message for message in messages]
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a value of JSON")
 
 
 def _has_no_text(message: Any) -> bool:

@@ -41,7 +41,7 @@ def test_arguments_of_the_provider(serve: Any) -> None:
     provider = scripted_provider("a")
     messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello\nyou: there"}]
     list(H2o._create_completion("", messages, True, base_url=serve(provider), temperature=0.9))
-    assert provider.calls == [("", messages, {"temperature": 0.9, "max_tokens": 1024})]
+    assert provider.calls == [("", messages, {"temperature": 0.9, "max_tokens": 1024, "retries": 0})]
 
 
 @pytest.mark.parametrize(
@@ -177,8 +177,8 @@ class TestRules:
             ("chat.example", "https://chat.example/llm/", ""),
             ("127.0.0.1:1337", "https://chat.example/llm/", ""),
             ("127.0.0.1:1337", "https://other.example/llm/", "--allow-host other.example"),
-            ("127.0.0.1:1337", "http://192.168.0.7/", "--allow-host 192.168.0.7"),
-            ("192.168.0.7:1337", "http://192.168.0.7:9999/", "--allow-host 192.168.0.7"),
+            ("127.0.0.1:1337", "http://192.168.0.7/", ""),
+            ("192.168.0.7:1337", "http://192.168.0.7:9999/", ""),
             ("127.0.0.1:1337", "http://localhost.evil.example/", "--allow-host localhost.evil.example"),
             ("127.0.0.1:1337", "http://localhost:99999/", "Wrong referer: it names another server."),
             ("127.0.0.1:1337", "localhost", "Wrong referer: it names another server."),

@@ -9,6 +9,7 @@ import requests
 from scripted_provider import scripted_provider
 
 from g4f_legacy.errors import GenerationError, RateLimitError, RequestFailedError
+from g4f_legacy.server.app import MAX_REQUEST_SIZE
 from g4f_legacy.server.routes import openai as protocol
 from g4f_legacy.tokens import Finish
 
@@ -95,7 +96,8 @@ def test_arguments_of_the_provider(serve: Any) -> None:
     requests.post(f"{url}/v1/chat/completions", json={"messages": HELLO, "max_tokens": 6, "max_completion_tokens": 5})
     requests.post(f"{url}/v1/chat/completions", json={"model": "gpt-3.5-turbo", "messages": HELLO})
     assert [call[0] for call in provider.calls] == ["scripted", "", "gpt-3.5-turbo"]
-    assert [call[2] for call in provider.calls] == [{"max_tokens": 5, "top_p": 0.1}, {"max_tokens": 6}, {}]
+    sent = [{"max_tokens": 5, "top_p": 0.1}, {"max_tokens": 6}, {}]
+    assert [call[2] for call in provider.calls] == [{"retries": 0, **parameters} for parameters in sent]
 
 
 @pytest.mark.parametrize(
@@ -180,9 +182,11 @@ def test_messages_without_a_text(serve: Any) -> None:
         ("POST", "chat/completions", "{bad", {}, 400, "The request's body is not valid JSON: .*column 2"),
         ("POST", "chat/completions", "\udcff".encode("utf-8", "surrogateescape"), {}, 400, "not valid JSON"),
         ("POST", "completions", "", {}, 400, "not valid JSON"),
+        ("POST", "chat/completions", '{"temperature": NaN}', {}, 400, "not valid JSON: NaN is not a value of JSON"),
+        ("POST", "chat/completions", "x" * (2 * MAX_REQUEST_SIZE - 1), {}, 413, "Too Large"),
         ("GET", "nothing", None, {}, 404, "Not Found"),
         ("PUT", "models", None, {}, 405, "Method Not Allowed"),
-        ("POST", "chat/completions", "x" * (1024 * 1024 + 1), {}, 413, "Too Large"),
+        ("POST", "chat/completions", "x" * (MAX_REQUEST_SIZE + 1), {}, 413, "Too Large"),
         ("GET", "models", None, {"Origin": "http://example.com"}, 403, "other sites"),
         ("GET", "models", None, {"Authorization": "Bearer wrong"}, 401, "The token is wrong"),
         ("GET", "models", None, {"Authorization": ""}, 401, "A token is required"),

@@ -1,7 +1,10 @@
 """The local server in front of an engine that speaks OpenAI's API: requests and responses are passed on unchanged."""
 
+import http.client
 import json
 import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -24,6 +27,13 @@ def events(text: str) -> list[Any]:
     """Return the payloads in a streamed response, and "[DONE]" as it is."""
     lines = [line.removeprefix("data: ") for line in text.split("\n\n") if line.startswith("data: ")]
     return [line if line == "[DONE]" else json.loads(line) for line in lines]
+
+
+def wait_until(condition: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + 9
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 class Setting:
@@ -90,21 +100,62 @@ def test_refusal(stream: bool, setting: Any) -> None:
     assert len(server.replay.sent) == 1  # the client retries
 
 
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("path", [PATH, "/v1/completions"])
+def test_the_key_of_the_engine_is_not_shown(path: str, stream: bool, serve: Any, play: Any) -> None:
+    key = "sk-the-key-of-the-engine"
+    refusal = json.dumps({"error": {"message": f"Incorrect API key provided: {key}.", "code": "invalid_api_key"}})
+    replay = play([exchange("POST", PATH, 401, (refusal,), content_length="?", www_authenticate=f"Bearer {key}")])
+    url = serve("OpenAI", base_url=f"{replay.url}/v1", auth=key)
+    body = {"model": "m", "messages": HELLO, "prompt": "Hello", "stream": stream}
+    response = requests.post(url + path, json=body, timeout=9)
+    assert (response.status_code, response.json()["error"]["code"]) == (401, "invalid_api_key")
+    assert response.json()["error"]["message"] == "Incorrect API key provided: …."
+    assert key not in f"{response.headers} {response.text}"
+
+
+def test_one_request_for_a_prompt_as_well(serve: Any, play: Any) -> None:
+    replay = play([exchange("POST", PATH, 429, ("{}",), content_length="?", retry_after="1")] * 2)
+    url = serve("OpenAI", base_url=f"{replay.url}/v1")
+    response = requests.post(f"{url}/v1/completions", json={"model": "m", "prompt": "Hello"}, timeout=9)
+    assert (response.status_code, response.headers["Retry-After"], len(replay.sent)) == (429, "1", 1)
+
+
+def test_a_payload_instead_of_a_stream(setting: Any) -> None:
+    payload = {"object": "chat.completion", "choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}]}
+    server = setting(exchange("POST", PATH, 200, (json.dumps(payload),), content_length="?"))
+    chunk = {"object": "chat.completion.chunk", "choices": [{"delta": {"content": "hi"}, "finish_reason": "stop"}]}
+    assert events(server.post({"model": "m", "messages": HELLO, "stream": True}).text) == [chunk, "[DONE]"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_client_that_hangs_up(stream: bool, setting: Any) -> None:
+    gate = threading.Event()
+    server = setting(exchange("POST", PATH, 200, (chunk(0) if stream else " ", lambda: gate.wait(9) and None)))
+    connection = http.client.HTTPConnection(server.url.removeprefix("http://"))
+    connection.request("POST", PATH, json.dumps({"model": "m", "messages": HELLO, "stream": stream}))
+    wait_until(lambda: server.replay.sent)
+    connection.close()
+    wait_until(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("g4f_legacy_")])
+    gate.set()
+
+
 @pytest.mark.parametrize(
     "last, is_complete",
     [
         ([], False),
         ([chunk(0, finish_reason="stop")], False),
         ([chunk(0, finish_reason="stop"), chunk(1, finish_reason="length")], True),
-        ([chunk(0, finish_reason="stop"), "data: [DONE]\n\n"], False),
+        ([chunk(1), chunk(0, finish_reason="stop"), "data: [DONE]\n\n"], True),
+        ([chunk(1, finish_reason=None), chunk(0, finish_reason="stop"), "data: [DONE]\n\n"], False),
         ([chunk(0, finish_reason="stop"), chunk(1, finish_reason="stop"), "data: [DONE]\n\n"], True),
     ],
 )
 def test_choices_that_do_not_end(last: list[str], is_complete: bool, setting: Any) -> None:
-    chunks = (chunk(0, finish_reason=None), chunk(1, finish_reason=None), *last)
+    chunks = (chunk(0, finish_reason=None), *last)
     server = setting(exchange("POST", PATH, 200, chunks, content_type="text/event-stream"))
     received = events(server.post({"model": "m", "messages": HELLO, "n": 2, "stream": True}).text)
-    assert received[:2] == events("".join(chunks[:2]))
+    assert received[:1] == events(chunks[0])
     assert ("error" in received[-1]) is not is_complete
     assert ("[DONE]" in received) is is_complete
 
