@@ -132,11 +132,15 @@ def test_a_payload_instead_of_a_stream(setting: Any) -> None:
 def test_a_client_that_hangs_up(stream: bool, setting: Any) -> None:
     gate = threading.Event()
     server = setting(exchange("POST", PATH, 200, (chunk(0) if stream else " ", lambda: gate.wait(9) and None)))
+    others = threading.enumerate()
     connection = http.client.HTTPConnection(server.url.removeprefix("http://"))
     connection.request("POST", PATH, json.dumps({"model": "m", "messages": HELLO, "stream": stream}))
     wait_until(lambda: server.replay.sent)
+    new_threads = [thread for thread in threading.enumerate() if thread not in others]
+    workers = [thread for thread in new_threads if thread.name.startswith("g4f_legacy_")]  # of the completion
+    assert workers
     connection.close()
-    wait_until(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("g4f_legacy_")])
+    wait_until(lambda: not any(thread.is_alive() for thread in workers))
     gate.set()
 
 
