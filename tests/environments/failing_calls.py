@@ -81,7 +81,10 @@ def list_models(provider: str, options: GetOptions) -> None:
 
 
 def start_server(provider: str, options: GetOptions) -> None:
-    serve(provider, port=0, **options())
+    def end(url: str) -> None:  # an option may be wrong only where it is sent
+        raise RuntimeError("the server has started")
+
+    serve(provider, port=0, on_ready=end, **options())
 
 
 CALLS = (
