@@ -5,4 +5,4 @@ from PyInstaller.utils.hooks import collect_data_files, collect_entry_point, col
 datas, hiddenimports = collect_entry_point("g4f_legacy.providers")
 datas += collect_data_files("g4f_legacy")
 hiddenimports += collect_submodules("g4f_legacy", lambda name: not name.startswith("g4f_legacy.__pyinstaller"))
-hiddenimports.append("g4f_legacy.server")  # not collected above if flask is missing, and then it says so when imported
+hiddenimports.append("g4f_legacy.server")  # skipped above without flask; its import names the missing extra

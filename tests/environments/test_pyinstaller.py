@@ -4,11 +4,13 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import pytest
+from environments.programs import run_program
 
 import g4f_legacy
 from g4f_legacy import registry
@@ -77,19 +79,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run(program: Path, tmp_path: Path) -> Any:
     """A function that runs the program, and returns its exit code, stdout and stderr."""
-
-    def run(*arguments: str) -> Any:
-        done = subprocess.run(
-            [program, *arguments],
-            cwd=tmp_path,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=60,
-        )
-        return done.returncode, done.stdout, done.stderr
-
-    return run
+    return partial(run_program, [program], tmp_path)
 
 
 def test_the_program(run: Any, tmp_path: Path) -> None:

@@ -10,12 +10,14 @@ import zipapp
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from environments.programs import run_program
 
 import g4f_legacy
 from g4f_legacy import registry
@@ -73,19 +75,7 @@ def command(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.fixture
 def run(command: list[str], tmp_path: Path) -> Any:
     """A function that runs the command line of an archive, and returns its exit code, stdout and stderr."""
-
-    def run(*arguments: str) -> Any:
-        done = subprocess.run(
-            [*command, *arguments],
-            cwd=tmp_path,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=60,
-        )
-        return done.returncode, done.stdout, done.stderr
-
-    return run
+    return partial(run_program, command, tmp_path)
 
 
 def test_ask(run: Any) -> None:

@@ -245,8 +245,9 @@ def _has_no_text(message: Any) -> bool:
 
 def _gemini_usage(counted: dict[str, Any]) -> dict[str, Any]:
     # https://ai.google.dev/api/generate-content#UsageMetadata
+    numbers = {name: value for name, value in counted.items() if isinstance(value, int)}
     return {
-        "prompt_tokens": counted.get("promptTokenCount", 0),
-        "completion_tokens": counted["candidatesTokenCount"] + counted.get("thoughtsTokenCount", 0),
-        "total_tokens": counted.get("totalTokenCount", 0),
+        "prompt_tokens": numbers.get("promptTokenCount", 0),
+        "completion_tokens": numbers.get("candidatesTokenCount", 0) + numbers.get("thoughtsTokenCount", 0),
+        "total_tokens": numbers.get("totalTokenCount", 0),
     }

@@ -156,6 +156,9 @@ def test_usage_of_gemini(serve: Any) -> None:
     url = serve(scripted_provider("a", Finish("stop", counted)))
     response = requests.post(f"{url}/v1/chat/completions", json={"messages": HELLO})
     assert response.json()["usage"] == {"prompt_tokens": 5, "completion_tokens": 9, "total_tokens": 14}
+    url = serve(scripted_provider("a", Finish("stop", {**counted, "thoughtsTokenCount": None})))
+    response = requests.post(f"{url}/v1/chat/completions", json={"messages": HELLO})
+    assert response.json()["usage"] == {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 14}
 
 
 @pytest.mark.parametrize(
