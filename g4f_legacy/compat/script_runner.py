@@ -8,9 +8,6 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from importlib import import_module
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType, TracebackType
 from typing import Any, NoReturn
 
@@ -18,13 +15,10 @@ from .. import registry
 from ..errors import ProviderNotWorkingError
 from ..options import is_configured
 from . import redirects
-from .provider_package import alias_spec
+from .g4f_alias import G4fFinder
 
 NOT_WORKING = 4
 """The exit code of a script that ended because a call had no redirect target."""
-
-# The public root, which scripts import as `g4f`.
-_g4f = import_module(__name__.partition(".")[0])
 
 
 def run_script(command: Sequence[str]) -> NoReturn:
@@ -39,7 +33,7 @@ def run_script(command: Sequence[str]) -> NoReturn:
         OSError: the script cannot be read.
     """
     start = _prepare(command)
-    sys.meta_path.insert(0, _G4fFinder())
+    sys.meta_path.insert(0, G4fFinder())
     for name in [name for name in sys.modules if name.partition(".")[0] == "g4f"]:
         del sys.modules[name]  # another package of that name, which a .pth file imported when Python started
     if not any(map(is_configured, registry.all().values())):
@@ -134,29 +128,3 @@ def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
-
-
-class _G4fFinder(MetaPathFinder):
-    """Finds ``g4f``, its submodules, and copies of it vendored in other packages, in this package."""
-
-    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
-        parts = fullname.split(".")
-        if "g4f" not in parts:
-            return None
-        if parts[0] != "g4f" and parts[-1] == "g4f":
-            own = PathFinder.find_spec(fullname, path)
-            if own is not None and own.submodule_search_locations is None:
-                return None  # a single file of the script's own that is called g4f.py
-        return alias_spec(fullname, _find_module)
-
-
-def _find_module(fullname: str) -> ModuleType:
-    """Return the module of this package that a name with ``g4f`` in it stands for."""
-    parts = fullname.split(".")
-    submodules = ["Provider" if name == "provider" else name for name in parts[parts.index("g4f") + 1 :]]
-    module: Any = _g4f if not submodules or submodules[0] in _g4f.__all__ else None
-    for name in submodules:
-        module = getattr(module, name, None)
-    if not isinstance(module, ModuleType):
-        raise ModuleNotFoundError(f"No module named {fullname!r}: g4f_legacy has no such module", name=fullname)
-    return module
