@@ -1,9 +1,13 @@
 """Whether a call to a provider would reach a server."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from .options import get_base_url, has_credentials, is_public, read_options
+from .options import get_base_url, has_credentials, has_working_public_server, is_public, read_options
+
+is_redirecting: Callable[[], bool] = lambda: False
+"""Returns whether calls to unavailable providers are redirected. `compat.redirects` sets it, as it imports this module.
+"""
 
 
 def is_placeholder(provider: Any) -> bool:
@@ -23,7 +27,11 @@ def is_unavailable(provider: Any, options: Mapping[str, Any]) -> bool:
     """
     if is_placeholder(provider):
         return True
-    if getattr(provider, "working", True) or options.get("base_url") or not is_public(provider, get_base_url(provider)):
+    if (
+        has_working_public_server(provider)
+        or options.get("base_url")
+        or not is_public(provider, get_base_url(provider))
+    ):
         return False
     if getattr(provider, "_NEEDS_AUTH_EVERYWHERE", True):
         return True
@@ -31,3 +39,22 @@ def is_unavailable(provider: Any, options: Mapping[str, Any]) -> bool:
         return not has_credentials(read_options(provider, options))
     except (TypeError, ValueError):  # credentials are missing, or the options are meant for another service
         return True
+
+
+def is_usable(provider: Any, options: Mapping[str, Any]) -> bool:
+    """Return whether a call to a provider would reach a server now: its own, or that of the redirect target.
+
+    Its own is the public one if that still responds, or a configured one; credentials have to be present if it needs
+    them. Nothing is sent to find out. Providers without a server, such as ``Echo``, are always usable.
+
+    Args:
+        provider: a provider module.
+        options: the options of the call.
+    """
+    try:
+        if is_unavailable(provider, options):
+            return is_redirecting()
+        read_options(provider, options)
+    except (TypeError, ValueError):  # an option or environment variable is wrong, or credentials are missing
+        return False
+    return True

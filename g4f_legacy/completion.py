@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import Any, Literal, overload
 
 from . import debug, registry
-from .availability import is_unavailable
+from .availability import is_placeholder, is_unavailable
 from .compat import redirects
 from .compat.redirects import Call, current_target, forwarded_options, redirected_call, route
 from .concurrency.async_stream import AsyncStream
@@ -159,9 +159,9 @@ def _start(
     options = {name: value for name, value in kwargs.items() if name not in _IGNORED_KWARGS}
     if auth is not None:
         options["auth"] = auth
+    check_messages(messages)
     module, name, options = _resolve(provider, model, options)
     _check_stream(module, stream)
-    check_messages(messages)
     if isinstance(module, ModuleType):
         read_options(module, options)
     if debug.logging or _g4f.logging:
@@ -193,6 +193,8 @@ def _resolve_named(provider: Any, name: str, options: dict[str, Any]) -> Call:
         provider = registry.get(provider)
     if hasattr(provider, "_create_completion"):
         registry.check_provider(provider)
+        if is_unavailable(provider, options) and not is_placeholder(provider) and current_target() is None:
+            read_options(provider, options)  # wrong arguments are reported first
         return route(provider, name, options)
     if hasattr(provider, "create_completion"):  # a class of the script's own
         return Call(provider, name, options)
@@ -220,7 +222,10 @@ def _resolve_by_model(known: Model | None, best: Any, name: str, options: dict[s
 def _resolve_redirect(known: Model | None, best: Any, name: str, options: dict[str, Any]) -> Call:
     if known is None and not current_target() and redirects.on_missing_target is None:
         raise ModelNotFoundError(f"no provider lists the model {name!r}", hint=Hint.NAME_PROVIDER)
-    return redirected_call(_provider_name(best) if best else f"The provider of {name or 'the default model'}", options)
+    former = f" (in 2023: {_provider_name(best)}, closed)" if best else ""
+    failure = f"no provider is configured that serves {name or 'the default model'}{former}"
+    called = _provider_name(best) if best else f"the provider of {name or 'the default model'}"
+    return redirected_call(called, options, failure=f"{failure}, and there is no redirect for such calls")
 
 
 def _provider_name(provider: Any) -> str:

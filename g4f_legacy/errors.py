@@ -100,6 +100,10 @@ Send them to a server of your own, such as an OpenAI-compatible one, by any of t
   export G4F_LEGACY_REDIRECT=OpenAI OPENAI_BASE_URL=http://127.0.0.1:11434/v1
   g4f_legacy.redirect("OpenAI", base_url="http://127.0.0.1:11434/v1")
 To try it without a server, use Echo instead of OpenAI: it repeats the prompt."""
+    SET_SERVER_OR_REDIRECT = (
+        "Point the provider at a server of your own with {base_url} or {url_variable}, or send its calls to another "
+        "provider:" + REDIRECT_CALLS.partition(":")[2]
+    )
     SERVER_GONE = "The public server is gone. Point the provider at your own with {base_url} or {url_variable}."
     SET_ORIGIN = (
         "The server takes its terms only at the address that its environment variable ORIGIN holds: start it with the "

@@ -121,6 +121,14 @@ def get_base_url(provider: ModuleType) -> str:
     return _resolve_server(None, provider).base_url
 
 
+def has_working_public_server(provider: ModuleType) -> bool:
+    """Return whether the public server of a provider still responds: what the provider's module says as `working`.
+
+    The attribute of a `compat.provider_module.ProviderModule` tells more: whether a call would reach any server.
+    """
+    return bool(vars(provider).get("working", True))
+
+
 def is_public(provider: ModuleType, base_url: str) -> bool:
     """Return whether a URL has the host name of a provider's public server."""
     public_url = getattr(provider, "_public_url", provider.url)

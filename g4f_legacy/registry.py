@@ -14,9 +14,10 @@ from types import ModuleType
 from typing import Any
 
 from . import Provider
-from .availability import is_unavailable
+from .availability import is_unavailable, is_usable
 from .credentials import wrap_secrets
 from .errors import ProviderNotFoundError
+from .options import has_working_public_server
 
 ENTRY_POINTS = "g4f_legacy.providers"
 
@@ -63,6 +64,35 @@ def all() -> dict[str, Any]:
                 raise
             log.warning("The provider %s cannot be imported: %s", name, error)
     return found
+
+
+def find(
+    *,
+    stream: bool | None = None,
+    needs_auth: bool | None = None,
+    working: bool | None = None,
+    usable: bool | None = None,
+) -> list[Any]:
+    """Return the providers that match all conditions, in the order of their names; None means either.
+
+    Args:
+        stream: whether the provider supports streams.
+        needs_auth: whether its public server needs credentials.
+        working: whether its public server of 2023 still responds.
+        usable: whether a call would reach a server now: the public one, a configured one or the redirect target, with
+            the credentials that it needs. See `availability.is_usable`.
+    """
+    conditions = (
+        (stream, lambda provider: provider.supports_stream),
+        (needs_auth, lambda provider: provider.needs_auth),
+        (working, has_working_public_server),
+        (usable, lambda provider: is_usable(provider, {})),
+    )
+    return [
+        provider
+        for provider in all().values()
+        if not any(wanted is not None and bool(fact(provider)) != wanted for wanted, fact in conditions)
+    ]
 
 
 def list_models(provider: Any, options: Mapping[str, Any]) -> list[str] | None:

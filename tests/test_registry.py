@@ -63,7 +63,7 @@ def test_every_way_to_import_a_provider(code: str) -> None:
 def test_a_provider_is_a_module() -> None:
     H2o = registry.get("H2o")
     assert inspect.ismodule(H2o)
-    assert H2o.__name__ == "g4f_legacy.Provider.H2o"
+    assert H2o.__name__ == "H2o" and H2o.__spec__.name == "g4f_legacy.Provider.H2o"
 
 
 @pytest.mark.parametrize(

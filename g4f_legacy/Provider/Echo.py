@@ -1,4 +1,7 @@
-"""Repeat the last user message, word by word; needs no server and no network. Each word is a token."""
+"""Repeat the last user message, word by word; needs no server and no network. Each word is a token.
+
+A conversation without one is answered with its last message that has a text.
+"""
 
 import logging
 import re
@@ -21,9 +24,10 @@ _log = logging.getLogger(__name__)
 def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> Iterator[str]:
     checked = check_messages(messages)
     user_texts = [message.content for message in checked if message.role.strip().lower() == "user"]
-    if not user_texts or not user_texts[-1]:
-        raise ValueError("messages has no user message with a text to repeat")
-    text = user_texts[-1]
+    texts = user_texts or [message.content for message in checked if message.content]
+    if not texts or not texts[-1]:
+        raise ValueError("messages has no text to repeat")
+    text = texts[-1]
     for sequence in _as_list(kwargs.get("stop")):
         text, _, _ = text.partition(sequence)
     prompt_tokens = sum(len(_split(message.content)) for message in checked)

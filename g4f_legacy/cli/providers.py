@@ -4,10 +4,10 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from .. import registry
-from ..availability import is_placeholder
+from ..availability import is_placeholder, is_usable
 from ..compat.base_provider import ProviderUtils
 from ..compat.redirects import current_target
-from ..options import OPTION_NAMES, env_variables, get_base_url
+from ..options import OPTION_NAMES, env_variables, get_base_url, has_working_public_server
 from .output import print_json, print_table
 
 EXAMPLE = "providers H2o"
@@ -30,9 +30,9 @@ def run(arguments: Namespace) -> None:
     if arguments.json:
         print_json(described)
         return
-    columns = ("name", "models", "stream", "needs_auth", "working", "points_to")
+    columns = ("name", "models", "stream", "needs_auth", "working", "usable", "points_to")
     rows = [[_cell(facts[column]) for column in columns] for facts in described]
-    print_table([["PROVIDER", "MODELS", "STREAM", "LOGIN", "WORKING", "POINTS TO"], *rows])
+    print_table([["PROVIDER", "MODELS", "STREAM", "LOGIN", "WORKING", "USABLE", "POINTS TO"], *rows])
 
 
 def _show_one(provider: Any, as_json: bool) -> None:
@@ -52,7 +52,8 @@ def _describe(provider: Any) -> dict[str, Any]:
         "models": provider.model,
         "stream": provider.supports_stream,
         "needs_auth": provider.needs_auth,
-        "working": provider.working,
+        "working": has_working_public_server(provider),
+        "usable": is_usable(provider, {}),
         "points_to": get_base_url(provider),
         "params": provider.params,
     }

@@ -1,13 +1,15 @@
-"""The class that gives provider modules the methods that providers had when they were classes."""
+"""The class that gives provider modules what providers had when they were classes."""
 
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
+from functools import wraps
 from types import ModuleType
 from typing import Any
 
-from .. import registry
+from .. import availability, registry
 from ..concurrency.async_stream import AsyncStream
 from ..credentials import wrap_secrets
 from ..models import model_name
+from ..tokens import Tokens
 from .redirects import route
 
 
@@ -18,9 +20,43 @@ class ProviderModule(ModuleType):
     _public_url: str
     url: str
     model: list[str]
+    models: dict[str, str]
+    supports_message_history = True
 
     def __reduce__(self) -> tuple[Any, tuple[str]]:
-        return _import_provider, (self.__name__.rpartition(".")[2],)
+        return _import_provider, (self.__name__,)
+
+    @property
+    def __name__(self) -> str:  # type: ignore[override]
+        """The provider's name, as that of a class: scripts store it, and look it up in ``g4f.Provider``.
+
+        The module's global variable of that name is the path that it is imported by.
+        """
+        return str(vars(self)["__name__"]).rpartition(".")[2]
+
+    @property
+    def working(self) -> bool:
+        """Whether a call would be sent: to the public server, a configured one, or the redirect target.
+
+        Scripts select providers by it. What the module itself says is `options.has_working_public_server`.
+        """
+        assigned = vars(self).get("_assigned_working")
+        if assigned is not None:
+            return bool(assigned)
+        return availability.is_redirecting() or not availability.is_unavailable(self, {})
+
+    @working.setter
+    def working(self, value: bool) -> None:
+        self._assigned_working = value
+
+    @property
+    def model_aliases(self) -> dict[str, str]:
+        return self.models
+
+    @property
+    def providers(self) -> list["ProviderModule"]:
+        """The provider itself, because a model's `best_provider` could be a `RetryProvider` over several."""
+        return [self]
 
     @property
     def supports_gpt_35_turbo(self) -> bool:
@@ -64,8 +100,22 @@ def wrap_module(module: Any) -> None:
     """
     if not isinstance(module, ProviderModule):
         module._public_url = module.url  # scripts may assign `url`; this stays the public server's
+        module._create_completion = _route_calls(module, module._create_completion)
         setattr(module, module.__name__.rpartition(".")[2], module)
         module.__class__ = ProviderModule  # last, because it tells other threads that the rest is done
+
+
+def _route_calls(provider: Any, own_completion: Callable[..., Tokens]) -> Callable[..., Tokens]:
+    """Return a provider's `_create_completion` for direct calls: it goes to the redirect target, too."""
+
+    @wraps(own_completion)
+    def _create_completion(model: Any, messages: list[Any], stream: bool, **kwargs: Any) -> Tokens:
+        wrap_secrets(kwargs)
+        called, model, options = route(provider, model_name(model), kwargs)
+        completion = own_completion if called is provider else called._create_completion
+        return (yield from completion(model, messages, stream, **options))
+
+    return _create_completion
 
 
 def _import_provider(name: str) -> Any:

@@ -1,7 +1,7 @@
 """Sends calls whose provider is unavailable to the redirect target, of which the process has one at a time.
 
 These calls are redirected: calls to placeholders, calls that name no provider, and calls to providers of 2023 whose
-public server is gone, unless another server is configured.
+public server is gone, unless another server is configured. Without a target they fail, and nothing is sent.
 """
 
 import logging
@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from types import ModuleType, TracebackType
 from typing import Any, Callable, NamedTuple
 
-from .. import registry
+from .. import availability, registry
 from ..availability import is_placeholder, is_unavailable
 from ..credentials import wrap_secrets
 from ..errors import Hint, ProviderNotWorkingError
-from ..options import get_base_url, is_public, read_options
+from ..options import OPTIONS, get_base_url, is_public, read_options
 
 FORWARDED_OPTIONS = (
     "temperature",
@@ -32,6 +32,9 @@ FORWARDED_OPTIONS = (
     "retries",
 )
 """The keyword arguments that are forwarded to the target. All others are meant for the service that is gone."""
+
+_UNUSABLE_TARGET = "{} is gone itself, and cannot be a redirect target"
+_TARGET_VARIABLES = {"base_url": "G4F_LEGACY_REDIRECT_URL", "auth": "G4F_LEGACY_REDIRECT_AUTH"}
 
 log = logging.getLogger(__name__)
 
@@ -71,10 +74,7 @@ _targets: list[Target] = []  # the last item is in force; blocks of several thre
 _logged: set[tuple[str, str, str]] = set()
 
 on_missing_target: Callable[[ProviderNotWorkingError], Any] | None = None
-"""A function that is called before a call fails because there is no target.
-
-While it is set, calls to providers whose public server is gone fail in the same way, instead of trying that server.
-"""
+"""A function that is called before a call fails because there is no target."""
 
 
 def redirect(provider: str | ModuleType | None, model: str | None = None, **options: Any) -> Target:
@@ -103,46 +103,92 @@ def redirect(provider: str | ModuleType | None, model: str | None = None, **opti
 def current_target() -> Target | None:
     """Return the redirect target, or None.
 
-    It is the one that `redirect` set last, or else that of ``G4F_LEGACY_REDIRECT`` and ``G4F_LEGACY_REDIRECT_MODEL``.
+    It is the one that `redirect` set last, or else that of ``G4F_LEGACY_REDIRECT``, with its model, base URL and
+    credentials in ``G4F_LEGACY_REDIRECT_MODEL``, ``G4F_LEGACY_REDIRECT_URL`` and ``G4F_LEGACY_REDIRECT_AUTH``.
+
+    Raises:
+        ProviderNotFoundError, ProviderNotWorkingError: the environment names a provider that cannot be the target.
+        ValueError: the environment's base URL is not a URL, or its credentials are not valid in a header.
     """
     if _targets:
         return _targets[-1] if _targets[-1].provider else None
     name = os.environ.get("G4F_LEGACY_REDIRECT")
-    return Target(_resolve_target(name, {}), os.environ.get("G4F_LEGACY_REDIRECT_MODEL", "")) if name else None
+    if not name:
+        return None
+    options = _read_target_options()
+    return Target(_resolve_target(name, options), os.environ.get("G4F_LEGACY_REDIRECT_MODEL", ""), options)
+
+
+def _read_target_options() -> dict[str, Any]:
+    options = {}
+    for option, variable in _TARGET_VARIABLES.items():
+        value = os.environ.get(variable, "").strip()
+        if value:
+            OPTIONS[option](value, variable)  # raises an error that names the variable
+            options[option] = value
+    wrap_secrets(options)
+    return options
+
+
+def _is_redirecting() -> bool:
+    # Unlike `current_target`, it does not check the target, because the check reads `working`, which calls this.
+    return bool(_targets[-1].provider if _targets else os.environ.get("G4F_LEGACY_REDIRECT"))
+
+
+availability.is_redirecting = _is_redirecting
+
+
+def export_target(target: Target) -> None:
+    """Set the environment variables that `current_target` reads, so that child processes have the same target."""
+    variables = {
+        "G4F_LEGACY_REDIRECT": target.provider and target.provider.__name__.rpartition(".")[2],
+        "G4F_LEGACY_REDIRECT_MODEL": target.model,
+        **{variable: target.options.get(option) for option, variable in _TARGET_VARIABLES.items()},
+    }
+    for variable, value in variables.items():
+        if value:
+            os.environ[variable] = value
+        else:
+            os.environ.pop(variable, None)
 
 
 def route(provider: Any, model: str, options: dict[str, Any]) -> Call:
     """Resolve the provider that is actually called.
 
     Raises:
-        ProviderNotWorkingError: the provider is a placeholder, and there is no target.
+        ProviderNotWorkingError: the provider is unavailable, and there is no target.
     """
     if not is_unavailable(provider, options):
         return Call(provider, model, options)
-    if current_target() is None and not is_placeholder(provider) and on_missing_target is None:
-        return Call(provider, model, options)  # its public server is gone, but the caller named it
-    return redirected_call(provider.__name__.rpartition(".")[2], options)
+    name = provider.__name__.rpartition(".")[2]
+    if current_target() is None and not getattr(provider, "_NEEDS_AUTH_EVERYWHERE", True):
+        read_options(provider, options)  # raises AuthenticationRequiredError: the public server needs credentials
+    hint = Hint.REDIRECT_CALLS if is_placeholder(provider) else Hint.SET_SERVER_OR_REDIRECT
+    return redirected_call(name, options, hint=hint)
 
 
-def redirected_call(name: str, options: dict[str, Any]) -> Call:
+def redirected_call(name: str, options: dict[str, Any], *, failure: str = "", hint: Hint = Hint.REDIRECT_CALLS) -> Call:
     """Turn a call to an unavailable provider into one to the target.
 
     Args:
         name: the unavailable provider, for the log and the error.
         options: the options of the call.
+        failure: what fails without a target; by default, that the provider is gone.
+        hint: of the error.
 
     Raises:
         ProviderNotWorkingError: there is no target.
     """
     target = current_target()
     if target is None:
-        error = ProviderNotWorkingError(
-            f"{name} is gone, and there is no redirect for its calls", hint=Hint.REDIRECT_CALLS
-        )
+        message = failure or f"{name} is gone, and there is no redirect for its calls"
+        error = ProviderNotWorkingError(message, hint=hint, provider=None if failure else name)
         if on_missing_target:
             on_missing_target(error)
         raise error
     target_name = target.provider.__name__.rpartition(".")[2]
+    if target_name == name:  # its server was configured when it became the target, and no longer is
+        raise _unusable_target(name)
     if (name, target_name, target.model) not in _logged:
         _logged.add((name, target_name, target.model))
         log.info("Calls to %s go to %s%s.", name, target_name, f", model {target.model}" if target.model else "")
@@ -168,7 +214,10 @@ def _resolve_target(provider: str | ModuleType, options: dict[str, Any]) -> Any:
     if not is_unavailable(module, options):
         return module
     name = module.__name__.rpartition(".")[2]
-    message = f"{name} is gone itself, and cannot be a redirect target"
     if is_placeholder(module):
-        raise ProviderNotWorkingError(f"{message}: there are {', '.join(registry.names())}")
-    raise ProviderNotWorkingError(message, provider=name, hint=Hint.SET_SERVER)
+        raise ProviderNotWorkingError(f"{_UNUSABLE_TARGET.format(name)}: there are {', '.join(registry.names())}")
+    raise _unusable_target(name)
+
+
+def _unusable_target(name: str) -> ProviderNotWorkingError:
+    return ProviderNotWorkingError(_UNUSABLE_TARGET.format(name), provider=name, hint=Hint.SET_SERVER)

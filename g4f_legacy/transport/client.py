@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_PROVIDERS = f"{__name__.partition('.')[0]}.Provider"
+
 CLEANUP_TIMEOUT = 5.0
 """Seconds that a clean-up request waits for the server."""
 
@@ -44,7 +46,7 @@ class ServerClient:
     """The client of one completion. As a context manager, it adds to errors which provider and server they come from.
 
     Args:
-        module_name: the provider's ``__name__``.
+        module_name: the provider's ``__name__``: its import path or, for those of this package, its name alone.
         kwargs: those of the call. If they are a dict, its credentials are replaced by equal `Secret` values.
         page_path: a pattern for what people append to the base URL, such as the path of a page; it is removed.
 
@@ -63,7 +65,7 @@ class ServerClient:
     """
 
     def __init__(self, module_name: str, kwargs: Mapping[str, Any], page_path: str = "") -> None:
-        self._provider = sys.modules[module_name]  # the module itself
+        self._provider = sys.modules.get(module_name) or sys.modules[f"{_PROVIDERS}.{module_name}"]
         self.name = module_name.rpartition(".")[2]
         self.base_url = ""  # so that the `repr` works while the options are read
         if isinstance(kwargs, dict):

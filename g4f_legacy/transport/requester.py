@@ -11,7 +11,7 @@ from urllib3.exceptions import HTTPError
 
 from ..concurrency.worker import sleep
 from ..errors import Hint, ProviderError, RequestFailedError
-from ..options import Options, env_variables, has_credentials, is_public
+from ..options import Options, env_variables, has_credentials, has_working_public_server, is_public
 from ..parsing.payload import summarize
 from .body import drain_redirect
 from .cookies import Cookies
@@ -167,7 +167,7 @@ class Requester:
             failure = error_from_response(response)
         failure.__cause__ = error  # before `annotate`, which redacts causes as well
         clear_locals(error)
-        if failure.status is None and not self._provider.working and is_public(self._provider, url):
+        if failure.status is None and not has_working_public_server(self._provider) and is_public(self._provider, url):
             failure.hint = Hint.SERVER_GONE
         return self.annotate(failure, url)
 

@@ -31,10 +31,17 @@ def test_the_last_user_message_is_repeated() -> None:
     assert list(Echo._create_completion("", messages, True)) == ["c"]
 
 
-@pytest.mark.parametrize("message", [{"role": "user", "content": ""}, {"role": "system", "content": "a"}])
-def test_nothing_to_repeat(message: Any) -> None:
-    with pytest.raises(ValueError, match="no user message with a text"):
-        list(Echo._create_completion("", [message], True))
+def test_without_a_user_message_the_last_text_is_repeated() -> None:
+    messages = [{"role": role, "content": content} for role, content in [("system", "a"), ("bot", "b"), ("bot", "")]]
+    assert list(Echo._create_completion("", messages, True)) == ["b"]
+
+
+@pytest.mark.parametrize("roles", [["user"], ["system"], ["user", "assistant", "user"]])
+def test_nothing_to_repeat(roles: list[str]) -> None:
+    messages = [{"role": role, "content": ""} for role in roles]
+    messages[0]["content"] = "an earlier text" if len(roles) > 1 else ""
+    with pytest.raises(ValueError, match="messages has no text to repeat"):
+        list(Echo._create_completion("", messages, True))
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_requests(stream: bool, responses: Any) -> None:
     responses.post(conversation, 'data:{"token":{"text":"Hi","special":false},"generated_text":"Hi"}\n\n')
     responses.delete(conversation)
 
-    assert list(H2o._create_completion("falcon-40b", HELLO, stream, **IDS)) == ["Hi"]
+    assert list(H2o._create_completion("falcon-40b", HELLO, stream, base_url=url, **IDS)) == ["Hi"]
 
     assert [read_request(call.request, url) for call in responses.calls] == REQUESTS
 

@@ -70,7 +70,7 @@ def test_requests(stream: bool, responses: Any) -> None:
     )
     responses.delete(f"{url}/api/chat")
 
-    assert list(OpenAssistant._create_completion("", HELLO, stream, auth="session-token")) == ["Hi"]
+    assert list(OpenAssistant._create_completion("", HELLO, stream, base_url=url, auth="session-token")) == ["Hi"]
 
     assert [read_request(call.request, url) for call in responses.calls] == REQUESTS
 

@@ -215,7 +215,7 @@ print(bing.supports_gpt_35_turbo, bing.supports_gpt_4)
 print("Echo" in [p.__name__.split(".")[-1] for p in g4f.Provider.__providers__ if p.working and p.supports_stream])
 """,
         "True True BaseProvider\nTrue\nTrue\nTrue\nTrue True\n"
-        "https://bing.com/chat ['gpt-4'] False False True\nFalse True\n"
+        "https://bing.com/chat ['gpt-4'] False True True\nFalse True\n"
         "True\n",
     ),
     "10: asynchronous": (

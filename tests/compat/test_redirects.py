@@ -1,5 +1,9 @@
+import inspect
 import json
 import logging
+import os
+import pickle
+import socket
 from typing import Any, Dict, List
 
 import pytest
@@ -14,6 +18,7 @@ from g4f_legacy.errors import (
     ProviderNotFoundError,
     ProviderNotWorkingError,
 )
+from g4f_legacy.tokens import TokenStream
 
 HELLO: List[Dict[str, str]] = [{"role": "user", "content": "Hello"}]
 PATH = "/v1/chat/completions"
@@ -85,9 +90,33 @@ class TestRedirectedCalls:
         assert ChatCompletion.create("m", HELLO, Mine, key=5) == "m{'key': 5}"
 
     @pytest.mark.parametrize("method", ["create_completion", "_create_completion"])
-    def test_direct_calls(self, method: str, target: Any) -> None:
+    @pytest.mark.parametrize("name", ["Bing", "H2o", "HuggingChat", "OpenAssistant"])
+    def test_direct_calls(self, name: str, method: str, target: Any) -> None:
+        provider = getattr(Provider, name)
         redirect("OpenAI", base_url=target.url + "/v1", model="mine")
-        assert list(getattr(Provider.Bing, method)("gpt-4", HELLO, False)) == ["Hi"]
+        kwargs = {"auth": "" if name == "HuggingChat" else "s3cr3t", "temperature": 0.5}
+        assert list(getattr(provider, method)("gpt-4", HELLO, False, **kwargs)) == ["Hi"]
+        assert target.sent[0].json == {"model": "mine", "messages": HELLO, "stream": False, "temperature": 0.5}
+        assert "s3cr3t" not in str(target.sent[0].headers)
+
+    def test_direct_calls_to_a_server_of_ones_own(self, play: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        redirect("Echo")
+        server = play(2 * load("h2o/hello"))
+        text = "".join(Provider.H2o._create_completion("falcon-7b", HELLO, True, base_url=server.url))
+        assert text.startswith("Привет!")
+        monkeypatch.setenv("G4F_LEGACY_H2O_URL", server.url)
+        assert "".join(Provider.H2o._create_completion("falcon-7b", HELLO, True)) == text
+
+    @pytest.mark.parametrize("model", [Provider.H2o.model, models.falcon_40b, "falcon-40b", ("falcon-40b", "x")])
+    def test_direct_calls_accept_lists_of_models(self, model: Any, play: Any) -> None:
+        assert Provider.H2o.model[0] == "falcon-40b"
+        server = play(load("h2o/hello"))
+        assert list(Provider.H2o._create_completion(model, HELLO, True, base_url=server.url))
+        assert server.sent[2].json == {"model": "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-40b-v1"}
+
+    def test_a_direct_call_returns_how_the_completion_ended(self) -> None:
+        completion = TokenStream(Provider.Echo._create_completion("", HELLO, True, max_tokens=1))
+        assert list(completion) == ["Hello"] and completion.finish_reason == "stop"
 
     def test_streams_of_placeholders_that_could_not_stream(self) -> None:
         redirect("Echo")
@@ -211,6 +240,47 @@ class TestTargets:
             redirect(provider, **options)
         assert redirects.current_target() is None
 
+    def test_the_environment_holds_the_server_and_its_credentials(
+        self, target: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("G4F_LEGACY_REDIRECT", "OpenAI")
+        monkeypatch.setenv("G4F_LEGACY_REDIRECT_MODEL", "mine")
+        monkeypatch.setenv("G4F_LEGACY_REDIRECT_URL", f"{target.url}/v1")
+        monkeypatch.setenv("G4F_LEGACY_REDIRECT_AUTH", "s3cr3t")
+        assert ChatCompletion.create("gpt-4", HELLO) == "Hi"
+        assert target.sent[0].headers["authorization"] == "Bearer s3cr3t"
+        assert "s3cr3t" not in repr(vars(redirects.current_target()))
+        with pytest.raises(AuthenticationRequiredError):  # they are for calls that are redirected
+            ChatCompletion.create("gpt-4", HELLO, Provider.OpenAI)
+
+    @pytest.mark.parametrize("variable, value", [("URL", "nowhere"), ("AUTH", "a\nb")])
+    def test_errors_name_the_environment_variable(
+        self, variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("G4F_LEGACY_REDIRECT", "OpenAI")
+        monkeypatch.setenv(f"G4F_LEGACY_REDIRECT_{variable}", value)
+        with pytest.raises(ValueError, match=f"^G4F_LEGACY_REDIRECT_{variable} "):
+            ChatCompletion.create("gpt-4", HELLO)
+
+    def test_export(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("", "_MODEL", "_URL", "_AUTH"):
+            monkeypatch.setenv(f"G4F_LEGACY_REDIRECT{name}", "of another target")
+        with redirect("OpenAI", "mine", base_url="http://127.0.0.1:1/v1", auth="s3cr3t") as target:
+            redirects.export_target(target)
+        exported = redirects.current_target()
+        assert exported and (exported.provider, exported.model) == (Provider.OpenAI, "mine")
+        assert exported.options == {"base_url": "http://127.0.0.1:1/v1", "auth": "s3cr3t"}
+        redirects.export_target(redirect("Echo"))
+        assert [name for name in os.environ if name.startswith("G4F_LEGACY_REDIRECT")] == ["G4F_LEGACY_REDIRECT"]
+
+    def test_a_target_that_has_lost_its_server(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("G4F_LEGACY_H2O_URL", "http://127.0.0.1:1")
+        redirect("H2o")
+        monkeypatch.delenv("G4F_LEGACY_H2O_URL")
+        for provider in (Provider.H2o, Provider.Bing):
+            with pytest.raises(ProviderNotWorkingError, match="^H2o is gone itself, and cannot be a redirect target"):
+                list(provider._create_completion("", HELLO, True))
+
     def test_each_redirect_is_logged_once(self, caplog: pytest.LogCaptureFixture) -> None:
         redirect("Echo", "mine")
         with caplog.at_level(logging.INFO, "g4f_legacy"):
@@ -223,10 +293,45 @@ class TestTargets:
 
 
 class TestWithoutTarget:
+    @pytest.mark.parametrize("name", ["H2o", "OpenAssistant"])
+    @pytest.mark.parametrize("method", ["create_completion", "_create_completion"])
+    @pytest.mark.parametrize("options", [{}, {"auth": "s3cr3t"}])
+    def test_a_direct_call_sends_nothing(
+        self, options: Any, method: str, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: pytest.fail("a look-up"))
+        with pytest.raises(ProviderNotWorkingError) as raised:
+            list(getattr(getattr(Provider, name), method)("", HELLO, True, **options))
+        assert str(raised.value).startswith(
+            f"{name} is gone, and there is no redirect for its calls. Point the provider"
+        )
+        assert f"G4F_LEGACY_{name.upper()}_URL" in str(raised.value) and "g4f-legacy run --to" in str(raised.value)
+
+    def test_hugging_chat_needs_credentials(self) -> None:
+        for method in ("create_completion", "_create_completion"):
+            with pytest.raises(AuthenticationRequiredError):
+                list(getattr(Provider.HuggingChat, method)("", HELLO, True))
+
+    def test_the_signature_is_that_of_the_module(self) -> None:
+        completion = Provider.H2o._create_completion
+        assert inspect.isgeneratorfunction(completion)
+        expected = "(model: str, messages: list, stream: bool, **kwargs) -> Iterator[str]"
+        assert str(inspect.signature(completion)).replace("typing.", "") == expected
+        assert inspect.getsource(completion).startswith("def _create_completion(model: str")
+        assert pickle.loads(pickle.dumps(completion)) is completion
+
     @pytest.mark.parametrize("model", ["gpt-4", "falcon-40b", "", None, models.gpt_4, models.gpt_4_32k, []])
     def test_no_provider(self, model: Any) -> None:
-        with pytest.raises(ProviderNotWorkingError, match="is gone, and there is no redirect for its calls"):
+        with pytest.raises(ProviderNotWorkingError, match="^no provider is configured that serves "):
             ChatCompletion.create(model, HELLO)
+
+    def test_the_message_names_the_model_and_its_provider_of_2023(self) -> None:
+        with pytest.raises(ProviderNotWorkingError) as raised:
+            ChatCompletion.create("gpt-4", HELLO)
+        assert str(raised.value).startswith(
+            "no provider is configured that serves gpt-4 (in 2023: Bing, closed), and there is no redirect for such "
+            "calls. Send them to a server of your own"
+        )
 
     def test_an_unknown_model(self) -> None:
         with pytest.raises(ModelNotFoundError):

@@ -222,7 +222,8 @@ if "fork" in multiprocessing.get_all_start_methods():
 
 
 class TestWithoutTarget:
-    message = "g4f-legacy: Bing is gone, and there is no redirect for its calls. Send them to a server of your own"
+    message = "g4f-legacy: no provider is configured that serves gpt-4 (in 2023: Bing, closed), and there is no "
+    direct_message = "g4f-legacy: Bing is gone, and there is no redirect for its calls. Send them to a server of "
 
     @pytest.mark.parametrize(
         "script",
@@ -242,7 +243,8 @@ class TestWithoutTarget:
         (tmp_path / "script.py").write_text("import g4f\n" + script)
         code, out, err = run("script.py", cwd=tmp_path, to=())
         assert (code, out) == (4, "before\n")
-        assert err.startswith(self.message) and "Echo" in err and "Traceback" not in err
+        message = self.direct_message if "g4f.Provider.Bing" in script else self.message
+        assert err.startswith(message) and "Echo" in err and "Traceback" not in err
 
     def test_a_provider_without_a_server(self, tmp_path: Path) -> None:
         script = 'import g4f\ng4f.ChatCompletion.create("", [{"role": "user", "content": "x"}], g4f.Provider.H2o)'
@@ -357,7 +359,7 @@ class TestInThisProcess:
             ("import g4f.nothing", 1, "ModuleNotFoundError: No module named 'g4f.nothing'"),
             ("raise KeyboardInterrupt", 1, "KeyboardInterrupt"),
             ("this is a syntax error", 1, "SyntaxError: invalid syntax"),
-            (f"import g4f\n{ASK}", 4, "g4f-legacy: Bing is gone"),
+            (f"import g4f\n{ASK}", 4, "g4f-legacy: no provider is configured that serves gpt-4"),
         ],
     )
     def test_exit_codes(self, source: str, code: int, message: str, capsys: pytest.CaptureFixture[str]) -> None:
