@@ -55,6 +55,6 @@ def is_usable(provider: Any, options: Mapping[str, Any]) -> bool:
         if is_unavailable(provider, options):
             return is_redirecting()
         read_options(provider, options)
-    except (TypeError, ValueError):  # an option or environment variable is wrong, or credentials are missing
+    except (OSError, TypeError, ValueError):  # an option or environment variable is wrong, or credentials are missing
         return False
     return True

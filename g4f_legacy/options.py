@@ -8,7 +8,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.cookiejar import CookieJar
 from importlib.util import find_spec
 from numbers import Real
@@ -18,7 +18,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import requests
 
-from .credentials import Secret, wrap_secrets
+from .cookies_file import read_cookies
+from .credentials import Secret, wrap_secret, wrap_secrets
 from .errors import AuthenticationRequiredError, Hint, env_variable
 
 DEFAULT_TIMEOUT = (10.0, 120.0)
@@ -62,6 +63,7 @@ def read_options(provider: ModuleType, kwargs: Mapping[str, Any]) -> Options:
         TypeError: an option or a generation parameter has a wrong type.
         ValueError: an option or a generation parameter has a wrong value.
         AuthenticationRequiredError: the provider needs credentials, and none are given or configured.
+        OSError: the configured ``cookies.txt`` cannot be read.
     """
     kwargs = parameters = dict(kwargs)  # both names, because a traceback may show the caller's dict as well
     wrap_secrets(parameters)
@@ -74,6 +76,9 @@ def read_options(provider: ModuleType, kwargs: Mapping[str, Any]) -> Options:
     auth = _resolve_auth(given.pop("auth", None), given.pop("access_token", None), provider)
     _check_parameters(parameters)
     options = Options(server.base_url, server.basic_auth, auth, parameters, **given)
+    cookie_domain = getattr(provider, "_COOKIE_DOMAIN", None)
+    if cookie_domain and not has_credentials(options):
+        options = replace(options, cookies=_read_cookies(cookie_domain, options.base_url))
     needs_auth_everywhere = getattr(provider, "_NEEDS_AUTH_EVERYWHERE", True)
     needs_auth_here = provider.needs_auth and (needs_auth_everywhere or is_public(provider, options.base_url))
     if needs_auth_here and not has_credentials(options):
@@ -85,6 +90,12 @@ def read_options(provider: ModuleType, kwargs: Mapping[str, Any]) -> Options:
             hint=Hint.GIVE_CREDENTIALS if needs_auth_everywhere else Hint.GIVE_CREDENTIALS_OR_SERVER,
         )
     return options
+
+
+def _read_cookies(public_domain: str, base_url: str) -> dict[str, str]:
+    cookies: dict[str, str] = wrap_secret(read_cookies(public_domain, urlsplit(base_url).hostname or ""))
+    _parse_cookies(cookies, "G4F_LEGACY_COOKIES")
+    return cookies
 
 
 def has_credentials(options: Options) -> bool:

@@ -22,6 +22,7 @@ supports_stream = True
 needs_auth = True
 working = False
 
+_COOKIE_DOMAIN = "open-assistant.io"  # of a cookies.txt, as scripts of 2023 used one; read by `options`
 _SAMPLING_PARAMETERS = dict(
     top_k=50, top_p=None, typical_p=None, temperature=0.35, repetition_penalty=1.1111111111111112, max_new_tokens=1024
 )

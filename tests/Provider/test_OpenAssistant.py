@@ -1,5 +1,6 @@
 import json
 import logging
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -247,6 +248,25 @@ class TestCredentials:
     def test_environment(self, auth: Any, play: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("G4F_LEGACY_OPENASSISTANT_AUTH", "from-there")
         assert self.cookies(play, auth=auth) == {"next-auth.session-token": "from-there"}
+
+    @pytest.mark.parametrize("domain", ["open-assistant.io", ".open-assistant.io", "127.0.0.1"])
+    @pytest.mark.parametrize("given", [None, {}])
+    def test_a_cookies_file(
+        self, given: Any, domain: str, play: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lines = [
+            "# Netscape HTTP Cookie File",
+            f"{domain}\t{str(domain[0] == '.').upper()}\t/\tTRUE\t0\tnext-auth.session-token\tabc",
+            ".bing.com\tTRUE\t/\tTRUE\t0\t_U\tof-another-site",
+        ]
+        (tmp_path / "cookies.txt").write_text("\n".join(lines) + "\n")
+        monkeypatch.setenv("G4F_LEGACY_COOKIES_FILE", str(tmp_path / "cookies.txt"))
+        assert self.cookies(play, auth=None, cookies=given) == {"next-auth.session-token": "abc"}
+        assert self.cookies(play, auth="given") == {"next-auth.session-token": "given"}
+
+    def test_a_cookie_text_in_the_environment(self, play: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("G4F_LEGACY_COOKIES", "next-auth.session-token=abc; other=1")
+        assert self.cookies(play, auth=None) == {"next-auth.session-token": "abc", "other": "1"}
 
     def test_over_https_a_bare_token_gets_the_secure_name(self, responses: Any) -> None:
         responses.post("https://open-assistant.io/api/chat", status=403)

@@ -1,4 +1,5 @@
 import logging
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +43,13 @@ class TestGetCookies:
 
     def test_a_file_that_cannot_be_used(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("G4F_LEGACY_COOKIES_FILE", str(tmp_path / "nope"))
-        with pytest.raises(OSError):
+        with pytest.raises(FileNotFoundError, match="G4F_LEGACY_COOKIES_FILE: No such file.*nope"):
             get_cookies()
-        (tmp_path / "nope").write_text("{}")
-        with pytest.raises(ValueError, match="is not a cookies.txt"):
-            get_cookies()
+        for content in (b"{}", b"s3cr3t\tx", b"# Netscape HTTP Cookie File\n\xff\xfes3cr3t"):
+            (tmp_path / "nope").write_bytes(content)
+            with pytest.raises(ValueError, match="^G4F_LEGACY_COOKIES_FILE: .* is not a cookies.txt") as raised:
+                get_cookies()
+            assert "s3cr3t" not in "".join(traceback.format_exception(raised.value))
 
 
 def test_format_prompt_is_exported() -> None:
