@@ -108,7 +108,7 @@ class ChatCompletion:
         """
         auth = wrap_secret(auth)
         wrap_secrets(kwargs)
-        tokens = _start(model, messages, provider, stream, auth, kwargs)
+        tokens = _start(_prepare(model, messages, provider, stream, auth, kwargs), messages, stream)
         return tokens if stream else join_tokens(tokens)
 
     @staticmethod
@@ -126,7 +126,14 @@ class ChatCompletion:
         """
         auth = wrap_secret(auth)
         wrap_secrets(kwargs)
-        completion = AsyncStream(_start(model, messages, provider, stream, auth, kwargs))
+        call = _prepare(model, messages, provider, stream, auth, kwargs)
+        if not stream and _is_own_class(call.provider) and hasattr(call.provider, "create_async"):
+            # In the caller's event loop, because what it awaits may belong to that, such as a session of aiohttp.
+            own_completion: Coroutine[Any, Any, str] = call.provider.create_async(
+                call.model, _copy(messages), **call.options
+            )
+            return own_completion
+        completion = AsyncStream(_start(call, messages, stream))
         return completion if stream else completion.text()
 
 
@@ -153,22 +160,36 @@ def get_model_and_provider(
     return call.model, call.provider
 
 
-def _start(
+def _prepare(
     model: Any, messages: Sequence[Mapping[str, Any]], provider: Any, stream: bool, auth: Any, kwargs: Any
-) -> TokenStream:
+) -> Call:
+    """Check the arguments of a call, and decide which provider is called."""
     options = {name: value for name, value in kwargs.items() if name not in _IGNORED_KWARGS}
     if auth is not None:
         options["auth"] = auth
     check_messages(messages)
-    module, name, options = _resolve(provider, model, options)
-    _check_stream(module, stream)
-    if isinstance(module, ModuleType):
-        read_options(module, options)
+    call = _resolve(provider, model, options)
+    _check_stream(call.provider, stream)
+    if isinstance(call.provider, ModuleType):
+        read_options(call.provider, call.options)
     if debug.logging or _g4f.logging:
-        print(f"Using {_provider_name(module)} provider")
-    create = getattr(module, "_create_completion", None) or module.create_completion
-    # Copied because the caller may change the list before the first token is requested.
-    return TokenStream(create(name, [dict(message) for message in messages], stream, **options))
+        print(f"Using {_provider_name(call.provider)} provider")
+    return call
+
+
+def _start(call: Call, messages: Sequence[Mapping[str, Any]], stream: bool) -> TokenStream:
+    create = call.provider.create_completion if _is_own_class(call.provider) else call.provider._create_completion
+    return TokenStream(create(call.model, _copy(messages), stream, **call.options))
+
+
+def _is_own_class(provider: Any) -> bool:
+    """Return whether a provider is a class of the script's own, or an instance of one, as scripts wrote them."""
+    return not hasattr(provider, "_create_completion")
+
+
+def _copy(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Copy the messages, because the caller may change them before the first token is requested."""
+    return [dict(message) for message in messages]
 
 
 def _check_stream(provider: Any, stream: bool) -> None:
@@ -191,7 +212,7 @@ def _resolve(provider: Any, model: Any, options: dict[str, Any]) -> Call:
 def _resolve_named(provider: Any, name: str, options: dict[str, Any]) -> Call:
     if isinstance(provider, str):
         provider = registry.get(provider)
-    if hasattr(provider, "_create_completion"):
+    if not _is_own_class(provider):
         registry.check_provider(provider)
         if is_unavailable(provider, options) and not is_placeholder(provider) and current_target() is None:
             read_options(provider, options)  # wrong arguments are reported first

@@ -1,9 +1,29 @@
-"""The base classes of 2023, for scripts that test providers with `isinstance` or `issubclass`."""
+"""The base classes of 2023: scripts test providers with `isinstance`, and derive providers of their own."""
 
+import inspect
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import aclosing
+from functools import partial
+from types import MethodType
 from typing import Any
 
 from .. import Provider
+from ..concurrency.async_stream import AsyncStream
+from ..concurrency.loop_thread import iterate, resolve
+from ..credentials import wrap_secrets
+from ..params import format_params
+from ..tokens import Tokens, yield_joined
+from .helper import format_prompt, get_cookies
 from .provider_module import ProviderModule
+
+__all__ = [
+    "AsyncGeneratorProvider",
+    "AsyncProvider",
+    "BaseProvider",
+    "ProviderUtils",
+    "format_prompt",
+    "get_cookies",
+]
 
 
 class _CountsProviders(type):
@@ -18,23 +38,137 @@ class _CountsProviders(type):
         return isinstance(subclass, ProviderModule)
 
 
+class _Method:
+    """A method of a class or of an instance, because scripts use either as a provider."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.__doc__ = function.__doc__
+        self._function = function
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        return MethodType(self._function, owner if instance is None else instance)
+
+
+class _Attribute(_Method):
+    """The same for an attribute that is computed."""
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        return self._function(owner if instance is None else instance)
+
+
 class BaseProvider(metaclass=_CountsProviders):
-    """The base of all providers."""
+    """The base of all providers. A class of a script's own has `create_completion`, which returns the tokens."""
 
     url = ""
+    model: list[str] = []
+    models: dict[str, str] = {}
+    model_aliases: dict[str, str] = {}
     working = False
     needs_auth = False
     supports_stream = False
+    supports_message_history = False
     supports_gpt_35_turbo = False
     supports_gpt_4 = False
 
+    @property
+    def __name__(self) -> str:
+        """The name of the class, also for its instances."""
+        return str(type(self).__name__)
+
+    @_Attribute
+    def params(self: Any) -> str:
+        """The parameters of the method that the class has to define, as `params.format_params` describes them."""
+        return format_params(self.__name__, self._get_own_method())
+
+    @_Method
+    def _get_own_method(self: Any) -> Any:
+        return self.create_completion
+
+    @_Method
+    def create_completion(self: Any, model: str, messages: list[Any], stream: bool, **kwargs: Any) -> Tokens:
+        """Return the tokens. A class of a script's own defines it."""
+        raise _not_defined(self, "create_completion")
+
+    @_Method
+    async def create_async(self: Any, model: str, messages: list[Any], *, stream: bool = False, **kwargs: Any) -> str:
+        """Return the complete text of `create_completion`, which runs in a thread of its own."""
+        wrap_secrets(kwargs)
+
+        def tokens() -> Generator[str, None, Any]:
+            return (yield from self.create_completion(model, messages, stream, **kwargs))
+
+        return await AsyncStream(tokens())
+
 
 class AsyncProvider(BaseProvider):
-    """The base of all providers: each can be called asynchronously."""
+    """The base of all providers: each can be called asynchronously. A class of a script's own has `create_async`."""
+
+    @_Method
+    def _get_own_method(self: Any) -> Any:
+        return self.create_async
+
+    @_Method
+    async def create_async(self: Any, model: str, messages: list[Any], **kwargs: Any) -> str:
+        """Return the complete text. A class of a script's own defines it."""
+        raise _not_defined(self, "create_async")
+
+    @_Method
+    def create_completion(self: Any, model: str, messages: list[Any], stream: bool = False, **kwargs: Any) -> Tokens:
+        """Return a generator of one token, the text of `create_async`, which runs in an event loop of its own."""
+        wrap_secrets(kwargs)
+        create = _bind(self.create_async, model, messages, stream, kwargs)
+
+        async def tokens() -> AsyncGenerator[str, None]:
+            yield await create()
+
+        return iterate(tokens)
 
 
 class AsyncGeneratorProvider(AsyncProvider):
-    """The base of all providers: each can stream asynchronously."""
+    """The base of all providers: each can stream asynchronously. A class of a script's own has
+    `create_async_generator`, which is an asynchronous generator, or a coroutine that returns one."""
+
+    supports_stream = True
+
+    @_Method
+    def _get_own_method(self: Any) -> Any:
+        return self.create_async_generator
+
+    @_Method
+    def create_async_generator(self: Any, model: str, messages: list[Any], **kwargs: Any) -> Any:
+        """Return an asynchronous generator of the tokens. A class of a script's own defines it."""
+        raise _not_defined(self, "create_async_generator")
+
+    @_Method
+    async def create_async(self: Any, model: str, messages: list[Any], *, stream: bool = False, **kwargs: Any) -> str:
+        """Return the complete text of `create_async_generator`."""
+        wrap_secrets(kwargs)
+        create = _bind(self.create_async_generator, model, messages, stream, kwargs)
+        async with aclosing(resolve(create)) as tokens:
+            return "".join([token async for token in tokens])
+
+    @_Method
+    def create_completion(self: Any, model: str, messages: list[Any], stream: bool = True, **kwargs: Any) -> Tokens:
+        """Return the tokens of `create_async_generator`, which runs in an event loop of its own."""
+        wrap_secrets(kwargs)
+        tokens = iterate(_bind(self.create_async_generator, model, messages, stream, kwargs))
+        return tokens if stream else yield_joined(tokens)
+
+
+def _bind(
+    create: Callable[..., Any], model: str, messages: list[Any], stream: bool, kwargs: dict[str, Any]
+) -> Callable[[], Any]:
+    """Return a method with its arguments. `stream` is one of them only if the method names it.
+
+    It is not one of ``**kwargs``, which scripts send to their server: they parse its response in one way only.
+    """
+    if "stream" in inspect.signature(create).parameters:
+        kwargs = {**kwargs, "stream": stream}
+    return partial(create, model, messages, **kwargs)
+
+
+def _not_defined(provider: Any, method: str) -> NotImplementedError:
+    return NotImplementedError(f"{provider.__name__} does not define {method}")
 
 
 class _ProvidersByName(type):

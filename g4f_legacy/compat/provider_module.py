@@ -6,8 +6,8 @@ from types import ModuleType
 from typing import Any
 
 from .. import availability, registry
-from ..concurrency.async_stream import AsyncStream
-from ..credentials import wrap_secrets
+from ..concurrency.async_stream import AsyncStream, AsyncTokens
+from ..credentials import wrap_secret, wrap_secrets
 from ..models import model_name
 from ..tokens import Tokens
 from .redirects import route
@@ -16,7 +16,6 @@ from .redirects import route
 class ProviderModule(ModuleType):
     """A provider module with the methods of 2023. Pickling it stores its name; unpickling imports it."""
 
-    _create_completion: Any
     _public_url: str
     url: str
     model: list[str]
@@ -27,12 +26,38 @@ class ProviderModule(ModuleType):
         return _import_provider, (self.__name__,)
 
     @property
-    def __name__(self) -> str:  # type: ignore[override]
+    def __name__(self) -> str:
         """The provider's name, as that of a class: scripts store it, and look it up in ``g4f.Provider``.
 
         The module's global variable of that name is the path that it is imported by.
         """
-        return str(vars(self)["__name__"]).rpartition(".")[2]
+        path = str(vars(self)["__name__"])
+        if vars(self).pop("_is_reloaded", False):
+            return path
+        return path.rpartition(".")[2]
+
+    @__name__.setter
+    def __name__(self, path: str) -> None:
+        # The import system assigns it when it reloads the module, and reads it once, as the path, to find the code:
+        # https://github.com/python/cpython/blob/3.13/Lib/importlib/_bootstrap.py, `_init_module_attrs`
+        vars(self).update(__name__=path, _is_reloaded=True)
+
+    @property
+    def _create_completion(self) -> Any:
+        """The module's own generator function, for direct calls: they go to the redirect target, too."""
+        replacement = vars(self).get("_replaced_completion")
+        if replacement is not None:
+            return replacement
+        own_completion = vars(self)["_create_completion"]
+        routed = vars(self).get("_routed_completion")
+        if routed is None or routed.__wrapped__ is not own_completion:
+            routed = self._routed_completion = _route_calls(self, own_completion)
+        return routed
+
+    @_create_completion.setter
+    def _create_completion(self, value: Any) -> None:
+        is_own = value is vars(self)["_create_completion"]  # as `unittest.mock` restores it
+        self._replaced_completion = None if is_own else value
 
     @property
     def working(self) -> bool:
@@ -72,25 +97,55 @@ class ProviderModule(ModuleType):
         """Return the tokens of the provider or, if it is unavailable, of the redirect target.
 
         Nothing is sent before the first token is requested.
+
+        Raises:
+            TypeError: `stream` is not a bool.
         """
         wrap_secrets(kwargs)
+        _check_stream(stream)
         provider, model, options = route(self, model_name(model), kwargs)
         tokens: Generator[str, None, None] = provider._create_completion(model, messages, stream, **options)
         return tokens
 
     def create_async(
-        self, model: Any, messages: list[Any], stream: bool = False, **kwargs: Any
+        self,
+        model: Any,
+        messages: list[Any],
+        proxy: str | None = None,
+        cookies: Any = None,
+        *,
+        stream: bool = False,
+        **kwargs: Any,
     ) -> Coroutine[Any, Any, str]:
-        """Return a coroutine for the complete text."""
+        """Return a coroutine for the complete text.
+
+        Raises:
+            TypeError: `stream` is not a bool.
+        """
+        proxy, cookies = wrap_secret(proxy), wrap_secret(cookies)
         wrap_secrets(kwargs)
-        return AsyncStream(self.create_completion(model, messages, stream, **kwargs)).text()
+        given = _given(proxy=proxy, cookies=cookies)
+        return AsyncStream(self.create_completion(model, messages, stream, **given, **kwargs)).text()
 
     def create_async_generator(
-        self, model: Any, messages: list[Any], stream: bool = True, **kwargs: Any
-    ) -> AsyncStream:
-        """Return the tokens for ``async for``, or the complete text for ``await``."""
+        self,
+        model: Any,
+        messages: list[Any],
+        proxy: str | None = None,
+        cookies: Any = None,
+        *,
+        stream: bool = True,
+        **kwargs: Any,
+    ) -> AsyncTokens:
+        """Return the tokens for ``async for``, at once or after ``await``.
+
+        Raises:
+            TypeError: `stream` is not a bool.
+        """
+        proxy, cookies = wrap_secret(proxy), wrap_secret(cookies)
         wrap_secrets(kwargs)
-        return AsyncStream(self.create_completion(model, messages, stream, **kwargs))
+        given = _given(proxy=proxy, cookies=cookies)
+        return AsyncTokens(self.create_completion(model, messages, stream, **given, **kwargs))
 
 
 def wrap_module(module: Any) -> None:
@@ -100,13 +155,23 @@ def wrap_module(module: Any) -> None:
     """
     if not isinstance(module, ProviderModule):
         module._public_url = module.url  # scripts may assign `url`; this stays the public server's
-        module._create_completion = _route_calls(module, module._create_completion)
         setattr(module, module.__name__.rpartition(".")[2], module)
         module.__class__ = ProviderModule  # last, because it tells other threads that the rest is done
 
 
+def _check_stream(stream: Any) -> None:
+    if not isinstance(stream, bool):
+        raise TypeError(
+            f"stream must be True or False, not {type(stream).__name__}: name other arguments, as in proxy=…"
+        )
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
 def _route_calls(provider: Any, own_completion: Callable[..., Tokens]) -> Callable[..., Tokens]:
-    """Return a provider's `_create_completion` for direct calls: it goes to the redirect target, too."""
+    """Return a provider's generator function with its calls routed as those of `ChatCompletion.create` are."""
 
     @wraps(own_completion)
     def _create_completion(model: Any, messages: list[Any], stream: bool, **kwargs: Any) -> Tokens:

@@ -19,17 +19,18 @@ class RetryProvider(BaseProvider):
     Args:
         providers: modules or names; the list is not changed.
         shuffle: whether to try them in random order, a new one for each call.
+
+    Attributes:
+        exceptions (dict): the errors of the last call, by the names of the providers that have failed in it.
     """
 
-    __name__ = "RetryProvider"
-    model: list[str] = []
-    models: dict[str, str] = {}
-    working = True
     supports_stream = True
 
     def __init__(self, providers: Sequence[Any], shuffle: bool = True) -> None:
         self.providers = [registry.get(provider) if isinstance(provider, str) else provider for provider in providers]
         self.shuffle = shuffle
+        self.working = True  # the class, which scripts find among the providers, is not one
+        self.exceptions: dict[str, Exception] = {}
 
     def create_completion(self, model: str, messages: list[Any], stream: bool = False, **kwargs: Any) -> Tokens:
         """Yield the tokens of the first provider that yields one. An error after its first token is raised.
@@ -58,18 +59,23 @@ class RetryProvider(BaseProvider):
         wrap_secrets(kwargs)
         return AsyncStream(self.create_completion(model, messages, **kwargs)).text()
 
-    @staticmethod
-    def _try_each(candidates: list[Any], model: str, messages: list[Any], stream: bool, kwargs: Any) -> Tokens:
+    def _try_each(self, candidates: list[Any], model: str, messages: list[Any], stream: bool, kwargs: Any) -> Tokens:
         failures: list[Exception] = []
+        exceptions = self.exceptions = {}  # a new one, because calls may run at the same time
         for provider in candidates:
             try:
                 tokens = TokenStream(provider.create_completion(model, messages, stream, **kwargs))
                 first = next(tokens, None)
             except Exception as error:
                 failures.append(error)
+                exceptions[_provider_name(provider)] = error
                 continue
             if first is not None:
                 yield first
                 yield from tokens
             return tokens.finish
         raise RetryProviderError(candidates, failures)
+
+
+def _provider_name(provider: Any) -> str:
+    return str(getattr(provider, "__name__", type(provider).__name__)).rpartition(".")[2]

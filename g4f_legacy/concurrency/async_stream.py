@@ -1,7 +1,7 @@
 """Completions for asynchronous code: generators that run in a thread of their own."""
 
 from asyncio import CancelledError, shield, wrap_future
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -9,14 +9,17 @@ from ..tokens import TokenStream, join_tokens
 from .worker import STREAM_END, StreamWorker
 
 
-class AsyncStream:
+class AsyncStream(AsyncGenerator[str, None]):
     """A completion that can be consumed once: ``async for`` yields its tokens, ``await`` returns the complete text.
 
-    Ending the loop early, or cancellation, stops the completion on the server.
+    `anext` returns the tokens one by one. Ending the loop early, `aclose`, or cancellation stops the completion on the
+    server.
     """
 
     def __init__(self, tokens: Generator[str, Any, Any]) -> None:
         self._tokens = TokenStream(tokens)
+        self._worker = StreamWorker(self._tokens)
+        self._iterator: AsyncGenerator[str, None] | None = None
 
     @property
     def finish_reason(self) -> str | None:
@@ -33,25 +36,66 @@ class AsyncStream:
 
     async def text(self) -> str:
         """Return the complete text. Raises what the completion raises."""
-        async with self._run() as worker:
-            return await wrap_future(worker.call(join_tokens, self._tokens))
+        if self._worker.stopped.is_set():
+            return ""
+        async with _running(self._worker):
+            return await wrap_future(self._worker.call(_join, self._tokens))
 
-    async def __aiter__(self) -> AsyncIterator[str]:
-        async with self._run() as worker:
-            while True:
-                token = await wrap_future(worker.next())
-                if token is STREAM_END:
-                    return
-                yield token
+    def __aiter__(self) -> AsyncGenerator[str, None]:
+        # A new iterator, which only the loop holds: where the loop ends early, asyncio closes it, although the caller
+        # may still hold the stream.
+        return _iterate(self._worker)
 
-    @asynccontextmanager
-    async def _run(self) -> AsyncIterator[StreamWorker]:
-        worker = StreamWorker(self._tokens)
-        try:
-            yield worker
-        except CancelledError:
-            worker.stop()  # not awaited, so that the cancellation takes effect at once
-            raise
-        finally:
-            if not worker.stopped.is_set():
-                await shield(wrap_future(worker.stop()))
+    def __anext__(self) -> Any:
+        return self._iterate_once().__anext__()
+
+    def asend(self, value: Any) -> Any:
+        return self._iterate_once().asend(value)
+
+    def athrow(self, *error: Any) -> Any:
+        return self._iterate_once().athrow(*error)
+
+    async def aclose(self) -> None:
+        """Stop the completion, and return when that is done. Another task may be waiting for a token: it gets none."""
+        await shield(wrap_future(self._worker.stop()))
+
+    def _iterate_once(self) -> AsyncGenerator[str, None]:
+        if self._iterator is None:
+            self._iterator = _iterate(self._worker)
+        return self._iterator
+
+
+class AsyncTokens(AsyncStream):
+    """An `AsyncStream` that is like the result of a coroutine, too: ``await`` returns the stream itself."""
+
+    def __await__(self) -> Generator[Any, None, "AsyncTokens"]:  # type: ignore[override]
+        yield from ()  # makes this a generator, as `__await__` has to return an iterator
+        return self
+
+
+async def _iterate(worker: StreamWorker) -> AsyncGenerator[str, None]:
+    async with _running(worker):
+        while not worker.stopped.is_set():
+            token = await wrap_future(worker.next())
+            if token is STREAM_END:
+                return
+            yield token
+
+
+def _join(tokens: TokenStream) -> str:
+    try:
+        return join_tokens(tokens)
+    except GeneratorExit as error:  # which must not reach the task that awaits the text: see `StreamWorker.next`
+        raise CancelledError from error
+
+
+@asynccontextmanager
+async def _running(worker: StreamWorker) -> AsyncIterator[None]:
+    try:
+        yield
+    except CancelledError:
+        worker.stop()  # not awaited, so that the cancellation takes effect at once
+        raise
+    finally:
+        if not worker.stopped.is_set():
+            await shield(wrap_future(worker.stop()))

@@ -1,11 +1,16 @@
+import asyncio
 import logging
+import re
+import subprocess
+import sys
+import threading
 import traceback
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from g4f_legacy.compat.helper import format_prompt, get_cookies
+from g4f_legacy.compat.helper import format_prompt, get_cookies, get_event_loop, get_random_string
 
 COOKIES = """# Netscape HTTP Cookie File
 .bing.com\tTRUE\t/\tTRUE\t1\t_U\texpired
@@ -54,3 +59,72 @@ class TestGetCookies:
 
 def test_format_prompt_is_exported() -> None:
     assert format_prompt([{"role": "user", "content": "x"}]) == "user: x\nassistant:"
+
+
+async def hello() -> str:
+    return "Hello"
+
+
+class TestGetEventLoop:
+    """Warnings are errors here, those of asyncio included."""
+
+    @staticmethod
+    def use() -> asyncio.AbstractEventLoop:
+        loop = get_event_loop()
+        assert loop.run_until_complete(hello()) == "Hello" and get_event_loop() is loop
+        return loop
+
+    def test_the_running_one(self) -> None:
+        async def main() -> bool:
+            return get_event_loop() is asyncio.get_running_loop()
+
+        assert asyncio.run(main())
+
+    def test_the_one_of_the_thread(self) -> None:
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        assert self.use() is loop
+        loop.close()
+
+    def test_a_closed_one_is_replaced(self) -> None:
+        closed = self.use()
+        closed.close()
+        loop = self.use()
+        assert loop is not closed
+        loop.close()
+
+    @pytest.mark.parametrize("in_thread", [False, True])
+    def test_there_is_none(self, in_thread: bool) -> None:
+        def run() -> None:
+            if not in_thread:
+                asyncio.run(hello())  # which leaves the thread without one
+            loop = self.use()
+            loop.close()
+            done.append(loop)
+
+        done: list[Any] = []
+        if in_thread:
+            thread = threading.Thread(target=run)
+            thread.start()
+            thread.join()
+        else:
+            run()
+        assert len(done) == 1
+
+    def test_a_new_process(self, tmp_path: Path) -> None:
+        script = (
+            "import asyncio\n"
+            "from g4f_legacy.Provider.helper import get_event_loop\n"
+            "loop = get_event_loop()\n"
+            "assert get_event_loop() is loop\n"
+            "print(loop.run_until_complete(asyncio.sleep(0, 'done')))\n"
+            "loop.close()\n"
+        )
+        done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True)
+        assert (done.stdout, done.stderr) == ("done\n", "")
+
+
+def test_get_random_string() -> None:
+    assert re.fullmatch("[a-z0-9]{10}", get_random_string()) and len(get_random_string(3)) == 3
+    assert get_random_string(0) == "" and get_random_string() != get_random_string()
+    assert set("".join(get_random_string(100) for _ in range(100))) == set("abcdefghijklmnopqrstuvwxyz0123456789")

@@ -1,12 +1,14 @@
 import asyncio
 import copy
+import importlib
 import pickle
+import unittest.mock
 from typing import Any
 
 import pytest
 from scripted_provider import scripted_provider
 
-from g4f_legacy import Provider
+from g4f_legacy import ChatCompletion, Provider, redirect
 from g4f_legacy.compat.provider_module import ProviderModule, wrap_module
 
 HELLO = [{"role": "user", "content": "Hello you"}]
@@ -47,3 +49,67 @@ def test_asynchronous_methods(provider: Any) -> None:
 def test_copies_are_the_provider_itself(name: str) -> None:
     module = getattr(Provider, name)
     assert pickle.loads(pickle.dumps(module)) is copy.copy(module) is copy.deepcopy(module) is module
+
+
+def test_proxy_and_cookies_by_position(provider: Any) -> None:
+    async def main() -> None:
+        assert await provider.create_async("m", HELLO, "127.0.0.1:1", {"a": "b"}) == "ab"
+        assert [token async for token in provider.create_async_generator("m", HELLO, "127.0.0.1:1", {"a": "b"})] == [
+            "a",
+            "b",
+        ]
+        await provider.create_async("m", HELLO, None, None, temperature=1)
+        [token async for token in provider.create_async_generator("m", HELLO, None, None, temperature=1)]
+
+    asyncio.run(main())
+    given = {"proxy": "127.0.0.1:1", "cookies": {"a": "b"}}
+    assert [options for _, _, options in provider.calls] == [given, given, {"temperature": 1}, {"temperature": 1}]
+    assert provider.streams == [False, True, False, True]
+
+
+def test_a_generator_that_is_awaited(provider: Any) -> None:
+    async def main() -> list[str]:
+        generator = await provider.create_async_generator("m", HELLO)
+        return [token async for token in generator]
+
+    assert asyncio.run(main()) == ["a", "b"]
+
+
+@pytest.mark.parametrize("method", ["create_completion", "create_async", "create_async_generator"])
+@pytest.mark.parametrize("stream", [None, 1, "http://127.0.0.1:1", {"a": "b"}])
+def test_a_stream_that_is_no_bool(provider: Any, method: str, stream: Any) -> None:
+    with pytest.raises(TypeError, match=f"^stream must be True or False, not {type(stream).__name__}: name other"):
+        getattr(provider, method)("m", HELLO, stream=stream)
+    with pytest.raises(TypeError, match="name other arguments, as in proxy="):
+        provider.create_completion("m", HELLO, stream)
+    assert provider.calls == []
+
+
+@pytest.mark.parametrize("name", ["H2o", "Echo"])
+def test_reload(name: str) -> None:
+    module = getattr(Provider, name)
+    assert importlib.reload(module) is module and type(module) is ProviderModule
+    assert module.__name__ == name and module.__spec__.name == f"g4f_legacy.Provider.{name}"
+    with redirect("Echo"):
+        assert list(module._create_completion("", [{"role": "user", "content": "Hello"}], True)) == ["Hello"]
+
+
+def test_a_replaced_completion(monkeypatch: pytest.MonkeyPatch) -> None:
+    def replacement(*_: Any, **__: Any) -> Any:
+        yield "replaced"
+
+    own = Provider.H2o._create_completion
+    with unittest.mock.patch.object(Provider.H2o, "_create_completion", replacement):
+        assert Provider.H2o._create_completion is replacement
+        assert ChatCompletion.create("", [{"role": "user", "content": "x"}], "H2o", base_url="http://x") == "replaced"
+    assert Provider.H2o._create_completion is own
+    with monkeypatch.context() as patch:
+        patch.setattr(Provider.H2o, "_create_completion", replacement)
+        assert Provider.H2o._create_completion is replacement
+    assert Provider.H2o._create_completion is own
+
+
+def test_attributes_of_the_class_days() -> None:
+    for provider in (Provider.H2o, Provider.Bing):
+        assert provider.supports_message_history is True and provider.model_aliases == provider.models
+        assert provider.providers == [provider] and getattr(Provider, provider.__name__) is provider

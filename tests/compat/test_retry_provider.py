@@ -1,4 +1,5 @@
 import asyncio
+import threading
 from typing import Any, List
 
 import pytest
@@ -106,3 +107,46 @@ def test_attributes() -> None:
     retry = RetryProvider([])
     assert retry.__name__ == "RetryProvider" and retry.working and retry.supports_stream and not retry.needs_auth
     registry.check_provider(retry)
+
+
+def test_exceptions_of_the_last_call() -> None:
+    failing = provider(GenerationError("no"))
+    retry = RetryProvider([failing, Provider.Bing, provider("a")], shuffle=False)
+    assert retry.exceptions == {}
+    assert ChatCompletion.create("", HELLO, retry) == "a"
+    assert {name: type(error) for name, error in retry.exceptions.items()} == {
+        "Scripted": GenerationError,
+        "Bing": ProviderNotWorkingError,
+    }
+    earlier = retry.exceptions
+    retry.providers = [provider("a")]
+    assert ChatCompletion.create("", HELLO, retry) == "a"
+    assert retry.exceptions == {} and len(earlier) == 2
+
+
+def test_exceptions_of_calls_at_the_same_time() -> None:
+    both = threading.Barrier(2, timeout=10)
+
+    def fail() -> None:
+        both.wait()
+        raise GenerationError(threading.current_thread().name)
+
+    retry = RetryProvider([provider(fail)])
+
+    def call() -> None:
+        with pytest.raises(RetryProviderError) as raised:
+            ChatCompletion.create("", HELLO, retry)
+        failures.append([failure.args[0] for failure in raised.value.failures])
+
+    failures: list[Any] = []
+    threads = [threading.Thread(target=call, name=name) for name in "xy"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert sorted(failures) == [["x"], ["y"]]
+    assert retry.exceptions["Scripted"].args[0] in "xy" and len(retry.exceptions) == 1
+
+
+def test_the_class_is_no_working_provider() -> None:
+    assert RetryProvider.working is False and RetryProvider.supports_stream and RetryProvider([]).working is True

@@ -2,6 +2,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -49,9 +50,11 @@ def test_methods_of_providers() -> None:
         echo = Provider.Echo
         text = await echo.create_async("", HELLO)
         tokens = [token async for token in echo.create_async_generator("", HELLO)]
-        return text, tokens, await echo.create_async_generator("", HELLO)
+        stream = await echo.create_async_generator("", HELLO)
+        return text, tokens, [token async for token in stream], stream.finish_reason
 
-    assert asyncio.run(main()) == ("Hello big world", ["Hello", " big", " world"], "Hello big world")
+    tokens = ["Hello", " big", " world"]
+    assert asyncio.run(main()) == ("Hello big world", tokens, tokens, "stop")
 
 
 def test_arguments_are_checked_at_the_call() -> None:
@@ -247,3 +250,123 @@ def test_cancellation_stops_the_completion_on_the_server_at_once(play: Any) -> N
     over.set()
     assert [step.split()[0] for step in replay.steps[-2:]] == ["POST", "DELETE"]
     assert replay.steps[-2].endswith("/stop-generating")
+
+
+def test_anext() -> None:
+    async def main() -> Any:
+        stream = AsyncStream(Tokens()())
+        first = await anext(stream)
+        rest = [token async for token in stream]
+        return first, rest, await anext(stream, "end"), [token async for token in stream]
+
+    assert asyncio.run(main()) == ("a", ["b", "c"], "end", [])
+
+
+def test_a_token_is_skipped_within_the_loop() -> None:
+    async def main() -> Any:
+        stream = AsyncStream(Tokens()())
+        return [(token, await anext(stream, "end")) async for token in stream]
+
+    assert asyncio.run(main()) == [("a", "b"), ("c", "end")]
+
+
+def test_aclosing_closes_the_generator() -> None:
+    tokens = Tokens()
+
+    async def main() -> Any:
+        async with aclosing(AsyncStream(tokens())) as stream:
+            async for token in stream:
+                assert token == "a"
+                break
+        closed = tokens.closed.is_set()
+        await stream.aclose()
+        return closed, await anext(stream, "end"), [token async for token in stream], await stream
+
+    assert asyncio.run(main()) == (True, "end", [], "")
+
+
+def test_aclose_before_the_first_token() -> None:
+    tokens = Tokens()
+
+    async def main() -> Any:
+        stream = AsyncStream(tokens())
+        await stream.aclose()
+        return await anext(stream, "end")
+
+    assert asyncio.run(main()) == "end" and tokens.threads == []
+
+
+@pytest.mark.parametrize("way", ["async for", "anext", "await"])
+def test_aclose_ends_the_wait_of_another_task(way: str, play: Any) -> None:
+    over = threading.Event()
+    exchanges = load("h2o/hello")
+    path = exchanges[3]["request"]["path"]
+    exchanges[3]["response"].update(chunks=['data:{"token":{"text":"one"}}\n\n', lambda: over.wait(30)])
+    exchanges.append(exchange("POST", f"{path}/stop-generating", content_length="0"))
+    replay = play(exchanges)
+
+    async def use(stream: AsyncStream) -> Any:
+        if way == "await":
+            return await stream
+        if way == "async for":
+            return [token async for token in stream]
+        return await anext(stream), await anext(stream, "end")
+
+    async def main() -> Any:
+        stream = AsyncStream(Provider.H2o.create_completion("", HELLO, base_url=replay.url))
+        task = asyncio.ensure_future(use(stream))
+        while len(replay.sent) < 4:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)  # until the thread waits for the second token
+        await stream.aclose()
+        return await asyncio.wait([task], timeout=5), task
+
+    (done, _), task = asyncio.run(main())
+    over.set()
+    assert done == {task}
+    if way == "await":
+        assert task.cancelled()
+    else:
+        assert task.result() == {"async for": ["one"], "anext": ("one", "end")}[way]
+    assert [step.split()[0] for step in replay.steps[-2:]] == ["POST", "DELETE"]
+
+
+@pytest.mark.parametrize("exit_", ["break", "garbage", "the end of the event loop", "athrow"])
+def test_an_unfinished_stream_is_closed(exit_: str) -> None:
+    tokens = Tokens()
+    kept: list[Any] = []
+
+    async def main() -> None:
+        stream = AsyncStream(tokens())
+        assert await anext(stream) == "a"
+        if exit_ == "break":  # although the stream is still referred to
+            kept.append(stream)
+            async for _ in stream:
+                break
+        if exit_ == "the end of the event loop":
+            kept.append(stream)
+            return
+        if exit_ == "athrow":
+            with pytest.raises(ZeroDivisionError):
+                await stream.athrow(ZeroDivisionError())
+        del stream
+        while not tokens.closed.is_set():
+            await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(main(), 5))
+    assert tokens.closed.is_set()
+
+
+def test_a_timeout_of_one_token_closes_the_generator() -> None:
+    gate = threading.Event()
+    tokens = Tokens(lambda: gate.wait(5))
+
+    async def main() -> None:
+        stream = AsyncStream(tokens())
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(anext(stream), 0.01)
+        gate.set()
+        assert await anext(stream, "end") == "end"
+
+    asyncio.run(main())
+    assert tokens.closed.wait(5)
