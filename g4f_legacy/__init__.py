@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-    from . import Provider, debug, errors, models, options, registry, server, typing
+    from . import Provider, api, debug, errors, gui, interference, models, options, registry
+    from . import server as server  # noqa: F401
+    from . import typing
     from ._version import __version__, version  # noqa: F401
     from .compat.base_provider import AsyncGeneratorProvider, AsyncProvider, BaseProvider, ProviderUtils
     from .compat.redirects import redirect
@@ -39,14 +41,16 @@ __all__ = [
     "Provider",
     "ProviderUtils",
     "RetryProvider",
+    "api",
     "debug",
     "errors",
     "get_model_and_provider",
+    "gui",
+    "interference",
     "models",
     "options",
     "redirect",
     "registry",
-    "server",
     "typing",
 ]
 
@@ -82,10 +86,10 @@ def __getattr__(name: str) -> "Any":
         return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     if name == "provider":  # the spelling of one README of 2023
         name = "Provider"
-    if name in __all__:
+    if name in __all__ or name == "server":  # which a star import leaves out, because importing it needs an extra
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> "list[str]":
-    return sorted({*globals(), *__all__, "__version__", "version"})
+    return sorted({*globals(), *__all__, "__version__", "server", "version"})

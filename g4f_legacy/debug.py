@@ -3,5 +3,5 @@
 logging = False
 """Whether each call prints the name of its provider. The package's own log is ``getLogger("g4f_legacy")``."""
 
-version_check = False
-"""Has no effect: the package does not check for new versions."""
+check_version = version_check = False
+"""They have no effect: the package does not check for new versions."""

@@ -20,6 +20,8 @@ class _ModelAttributes(type):
     def __getattr__(cls, name: str) -> Any:
         if name in _load_facts():
             return _get_model(name)
+        if name == "model":  # in June 2023, a class with the models
+            return cls
         raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
 
 
@@ -36,6 +38,11 @@ class Model(metaclass=_ModelAttributes):
     name: str
     base_provider: str = ""
     best_provider: Any = None
+
+    @staticmethod
+    def __all__() -> list[str]:
+        """Return the names that `ModelUtils.convert` has."""
+        return list(ModelUtils.convert)
 
 
 class _Convert(type):
@@ -74,8 +81,7 @@ def find_model(name: str) -> Model | None:
 @lru_cache(maxsize=None)
 def _get_model(attribute: str) -> Model:
     facts = _load_facts()[attribute]
-    provider = facts["provider"] and registry.get(facts["provider"])
-    return Model(facts["names"][0], facts["base_provider"], provider)
+    return Model(facts["names"][0], facts["base_provider"], registry.get(facts["provider"]))
 
 
 def __getattr__(name: str) -> Any:
@@ -83,6 +89,8 @@ def __getattr__(name: str) -> Any:
         return _get_model(name)
     if name == "__all__":
         return __dir__()
+    if name == "_all_models":
+        return Model.__all__()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -148,7 +148,7 @@ def _entry_points() -> dict[str, EntryPoint]:
 
 
 def _not_found(name: str) -> ProviderNotFoundError:
-    known = {known_name.lower(): known_name for known_name in [*names(), *placeholder_names()]}
+    known = {known_name.lower(): known_name for known_name in [*placeholder_names(), *names()]}
     nearest = get_close_matches(name.lower(), known, n=1)
     suggestion = f"did you mean {known[nearest[0]]}? " if nearest else ""
     return ProviderNotFoundError(f"there is no provider {name!r}: {suggestion}There are {', '.join(names())}.")

@@ -14,6 +14,7 @@ from typing import (
     Type,
     TypedDict,
     Union,
+    get_type_hints,
 )
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Type",
     "TypedDict",
     "Union",
+    "get_type_hints",
     "sha256",
 ]
 

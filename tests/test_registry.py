@@ -95,11 +95,12 @@ def test_a_name_that_is_not_a_provider(name: str) -> None:
 class TestPackage:
     def test_lists(self) -> None:
         all_names = sorted([*NAMES, *placeholders.placeholder_names()])
-        assert dir(Provider) == all_names
-        assert Provider.__all__ == ["BaseProvider", *all_names]
+        assert dir(Provider) == sorted([*all_names, "Provider", "Providers"])
+        classes = ["AsyncProvider", "AsyncGeneratorProvider", "RetryProvider"]
+        assert Provider.__all__ == ["BaseProvider", *all_names, *classes]
         assert Provider.__providers__ == [registry.get(name) for name in all_names]
         assert list(Provider.__map__.items()) == list(zip(all_names, Provider.__providers__))
-        assert [name for name, _ in inspect.getmembers(Provider, inspect.ismodule)] == all_names
+        assert [name for name, _ in inspect.getmembers(Provider, inspect.ismodule)] == dir(Provider)
 
     def test_unknown_dunder(self) -> None:
         assert not hasattr(Provider, "__wrapped__")
@@ -134,7 +135,7 @@ class TestOtherDistributions:
         with pytest.raises(TypeError, match="theirs.Empty is not a provider: it lacks url, model, "):
             registry.get("Empty")
         assert list(registry.all()) == sorted([*NAMES, "Theirs"])
-        assert set(Provider.__all__) - set(placeholders.placeholder_names()) == {"BaseProvider", *NAMES, "Theirs"}
+        assert set(Provider.__map__) - set(placeholders.placeholder_names()) == {*NAMES, "Theirs"}
         assert [record.getMessage()[:44] for record in caplog.records[:2]] == [
             "The provider Broken cannot be imported: No m",
             "The provider Empty cannot be imported: their",

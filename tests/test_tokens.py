@@ -201,8 +201,8 @@ class TestCreate:
             assert stream.finish_reason is None
             assert [token async for token in stream] == TOKENS
             assert (stream.finish_reason, stream.usage) == ("length", USAGE)
-            awaited = OpenAI.create_async_generator("tiny", HELLO, base_url=url)  # type: ignore[attr-defined]
-            assert await awaited == "".join(TOKENS)
+            awaited = await OpenAI.create_async_generator("tiny", HELLO, base_url=url)  # type: ignore[attr-defined]
+            assert await awaited.text() == "".join(TOKENS)
             assert (awaited.finish_reason, awaited.usage) == ("length", USAGE)
 
         asyncio.run(main())

@@ -175,7 +175,7 @@ class _ProvidersByName(type):
     @property
     def convert(cls) -> dict[str, Any]:
         """All providers by name, placeholders included."""
-        return {name: getattr(Provider, name) for name in dir(Provider)}
+        return dict(Provider.__map__)  # type: ignore[attr-defined]
 
 
 class ProviderUtils(metaclass=_ProvidersByName):

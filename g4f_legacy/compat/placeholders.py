@@ -25,7 +25,8 @@ class Placeholder(ProviderModule):
     is_placeholder = True
 
     def __init__(self, name: str, facts: dict[str, Any]) -> None:
-        super().__init__(name, f"{name} of 2023, at {facts['url']}, no longer exists.")
+        address = f", at {facts['url']}," if facts["url"] else ""
+        super().__init__(name, f"{name} of 2023{address} no longer exists.")
         models = facts.get("models", [])
         self.url = facts["url"]
         self.model = list(models)
@@ -36,6 +37,8 @@ class Placeholder(ProviderModule):
         self.params = f"g4f.Providers.{name} supports: ({facts.get('parameters', _DEFAULT_PARAMETERS)})"
         self._facts = facts
         setattr(self, name, self)
+        if facts.get("is_template"):
+            self.working = False  # even if calls are redirected, because scripts select providers by it
 
     @property
     def supports_gpt_35_turbo(self) -> bool:
@@ -60,8 +63,11 @@ def _load_facts() -> dict[str, dict[str, Any]]:
 
 
 def placeholder_names() -> list[str]:
-    """Return the names of all placeholders in alphabetical order."""
-    return sorted(_load_facts())
+    """Return the names of all placeholders in alphabetical order.
+
+    ``Provider.Provider``, the template for providers of June 2023, is not one of them.
+    """
+    return sorted(name for name, facts in _load_facts().items() if not facts.get("is_template"))
 
 
 registry.placeholder_names = placeholder_names  # for its suggestions

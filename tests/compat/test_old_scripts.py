@@ -204,7 +204,7 @@ import g4f
 names = dir(g4f.Provider)
 print(len(names) >= 88, {"Bing", "H2o", "opchatgpts", "Palm"} < set(names), g4f.Provider.__all__[0])
 providers = [getattr(g4f.Provider, name) for name in g4f.Provider.__all__[1:]]
-print(len(providers) == len(g4f.Provider.__providers__) == len(g4f.Provider.__map__) == len(names))
+print(len(providers) - 3 == len(g4f.Provider.__providers__) == len(g4f.Provider.__map__) == len(names) - 2)
 print(all(isinstance(provider.working, bool) and isinstance(provider.model, list) for provider in providers))
 print(all(inspect.ismodule(provider) for _, provider in inspect.getmembers(g4f.Provider)))
 names = [provider.__name__ for provider in providers]
@@ -217,6 +217,57 @@ print("Echo" in [p.__name__.split(".")[-1] for p in g4f.Provider.__providers__ i
         "True True BaseProvider\nTrue\nTrue\nTrue\nTrue True\n"
         "https://bing.com/chat ['gpt-4'] False True True\nFalse True\n"
         "True\n",
+    ),
+    "9: providers that work": (
+        f"""
+import g4f
+chosen = [provider for provider in g4f.Provider.__providers__ if provider.working and not provider.needs_auth]
+print({{"Bing", "Echo", "H2o", "You"}} <= {{provider.__name__ for provider in chosen}})
+chosen = [name for name in dir(g4f.Provider) if getattr(g4f.Provider, name).working]
+print({{"Bing", "Echo", "H2o", "You"}} <= set(chosen), "Provider" in chosen, "Providers" in chosen)
+for name in ("Bing", "H2o"):
+    print(g4f.ChatCompletion.create("gpt-4", {ASK}, provider=getattr(g4f.Provider, name)))
+""",
+        "True\nTrue False False\nHello there\nHello there\n",
+    ),
+    "9: names that are stored, and looked up later": (
+        f"""
+import g4f
+settings = {{"provider": g4f.Provider.H2o.__name__, "fallback": g4f.Provider.Bing.__name__}}
+print(settings)
+for name in settings.values():
+    print(g4f.ChatCompletion.create("gpt-4", {ASK}, provider=getattr(g4f.Provider, name)))
+by_name = {{provider.__name__: provider for provider in g4f.Provider.__providers__}}
+print(by_name["H2o"] is g4f.Provider.H2o, by_name["Bing"] is g4f.Provider.Bing)
+print(g4f.ChatCompletion.create("gpt-4", {ASK}, provider=by_name["OpenAssistant"]))
+""",
+        "{'provider': 'H2o', 'fallback': 'Bing'}\nHello there\nHello there\nTrue True\nHello there\n",
+    ),
+    "9: a star import, and every name in a list": (
+        f"""
+import g4f
+from g4f.Provider import *
+names = g4f.Provider.__all__[1:]
+print(isinstance(Bing, BaseProvider), issubclass(RetryProvider, BaseProvider), "AsyncProvider" in names)
+providers = [getattr(g4f.Provider, name) for name in names]
+table = [(p.__name__, p.url, p.model, p.working, p.supports_stream, p.supports_gpt_35_turbo, p.supports_gpt_4,
+          p.needs_auth, p.params) for p in providers]
+print(len(table) == len(names), all(isinstance(name, str) and isinstance(url, str) for name, url, *_ in table))
+print(g4f.ChatCompletion.create("gpt-4", {ASK}, provider=Bing))
+""",
+        "True True True\nTrue True\nHello there\n",
+    ),
+    "9: whatever is in the package, in June": (
+        """
+import inspect
+import g4f
+for name, member in inspect.getmembers(g4f.Provider, inspect.ismodule):
+    facts = (name, member.__name__, member.url, member.model, member.supports_stream, member.needs_auth)
+    if name in ("Openai", "Provider", "Providers"):
+        print(name, repr(member.url), member.model)
+print(g4f.Model.model.gpt_4.name, g4f.Model.__all__()[:2], len(g4f.Provider.__modules__) == len(dir(g4f.Provider)))
+""",
+        "Openai '' []\nProvider '' []\nProviders '' []\ngpt-4 ['gpt-3.5-turbo', 'gpt-4'] True\n",
     ),
     "10: asynchronous": (
         f"""
@@ -234,6 +285,74 @@ async def main():
 asyncio.run(main())
 """,
         "Hello there\nHello there\n" + repr([str(n) for n in range(9)]) + "\nHello\n there\n",
+    ),
+    "10: an asynchronous generator that is awaited": (
+        f"""
+import asyncio
+import g4f
+async def main():
+    generator = await g4f.Provider.Bing.create_async_generator("gpt-4", {ASK})
+    async for token in generator:
+        print(token)
+    messages = [{{"role": "user", "content": "Hello there"}}]
+    async for token in g4f.Provider.H2o.create_async_generator("falcon-40b", messages, None):
+        print(token)
+    generator = g4f.Provider.You.create_async_generator(model="gpt-4", {ASK}, proxy=None, timeout=30)
+    print(await generator.__anext__())
+    await generator.aclose()
+    print(await g4f.Provider.Bing.create_async("gpt-4", {ASK}, proxy=None))
+asyncio.run(main())
+""",
+        2 * "Hello\n there\n" + "Hello\nHello there\n",
+    ),
+    "10: providers of the script's own": (
+        f"""
+import asyncio
+import g4f
+from g4f import AsyncGeneratorProvider
+from g4f.Provider import AsyncProvider
+class Counting(AsyncGeneratorProvider):
+    url = "https://example.com"
+    working = supports_stream = True
+    @classmethod
+    async def create_async_generator(cls, model, messages, **kwargs):
+        for word in ("one", " two"):
+            yield word
+class Shouting(AsyncProvider):
+    working = True
+    @classmethod
+    async def create_async(cls, model, messages, **kwargs):
+        return messages[-1]["content"].upper()
+print(g4f.ChatCompletion.create("gpt-4", {ASK}, provider=Counting))
+print(list(g4f.ChatCompletion.create("gpt-4", {ASK}, provider=Counting, stream=True)))
+print(list(Counting.create_completion("gpt-4", {ASK}, stream=True)))
+print(g4f.ChatCompletion.create("gpt-4", {ASK}, provider=Shouting))
+async def main():
+    print(await Counting.create_async("gpt-4", {ASK}), await Shouting.create_async("gpt-4", {ASK}))
+    print(await g4f.ChatCompletion.create_async("gpt-4", {ASK}, provider=Shouting))
+asyncio.run(main())
+""",
+        "one two\n" + 2 * "['one', ' two']\n" + "HELLO THERE\none two HELLO THERE\nHELLO THERE\n",
+    ),
+    "10: Messages, and a list of models as the model": (
+        """
+import g4f
+messages = g4f.Messages([{"role": "user", "content": "Hello there"}])
+print(g4f.ChatCompletion.create(g4f.Provider.H2o.model, messages, g4f.Provider.H2o))
+print("".join(g4f.Provider.H2o._create_completion(g4f.Provider.H2o.model, messages, stream=True)))
+""",
+        "Hello there\nHello there\n",
+    ),
+    "10: _create_completion of a provider whose public server is gone": (
+        f"""
+import inspect
+import g4f
+print(inspect.signature(g4f.Provider.H2o._create_completion).parameters.keys())
+for provider in (g4f.Provider.H2o, g4f.Provider.OpenAssistant, g4f.Provider.HuggingChat, g4f.Provider.Provider):
+    print(list(provider._create_completion("falcon-40b", {ASK}, stream=True)))
+print("".join(g4f.Provider.H2o._create_completion(model="falcon-40b", {ASK}, stream=False, temperature=0.5)))
+""",
+        "odict_keys(['model', 'messages', 'stream', 'kwargs'])\n" + 4 * "['Hello', ' there']\n" + "Hello there\n",
     ),
     "10: Completion": (
         """

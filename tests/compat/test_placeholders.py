@@ -7,16 +7,17 @@ from typing import Any
 
 import pytest
 
-from g4f_legacy import Provider, models, registry
+from g4f_legacy import Provider, models, redirect, registry
 from g4f_legacy.compat import placeholders
 from g4f_legacy.errors import ProviderNotWorkingError
 
 HELLO = [{"role": "user", "content": "Hello"}]
 STILL_SUPPORTED = {"H2o", "HuggingChat", "OpenAssistant"}
+WITHOUT_FACTS = {"Aws", "Mishalsgpt", "Openai", "Ora", "Pierangelo"}
 
 
 def test_all_names_of_2023_exist() -> None:
-    assert len(placeholders.placeholder_names()) + len(STILL_SUPPORTED) == 88
+    assert len(placeholders.placeholder_names()) + len(STILL_SUPPORTED) - len(WITHOUT_FACTS) == 88
     assert not set(placeholders.placeholder_names()) & set(registry.names())
     assert all(getattr(Provider, name) for name in [*placeholders.placeholder_names(), *STILL_SUPPORTED])
 
@@ -25,7 +26,11 @@ def test_all_names_of_2023_exist() -> None:
 def test_each_placeholder(name: str) -> None:
     provider: Any = getattr(Provider, name)
     assert inspect.ismodule(provider) and provider.__doc__
-    assert provider.url.startswith("http") and provider.working is False
+    assert provider.url == "" if name in WITHOUT_FACTS else provider.url.startswith("http")
+    assert (
+        provider.__doc__ == f"{provider.__name__} of 2023{provider.url and f', at {provider.url},'} no longer exists."
+    )
+    assert provider.working is False
     assert type(provider.model) is list and set(provider.models) == set(provider.model)
     flags = ("supports_stream", "needs_auth", "supports_gpt_35_turbo", "supports_gpt_4")
     assert all(type(getattr(provider, flag)) is bool for flag in flags)
@@ -58,6 +63,31 @@ def test_two_spellings_are_two_providers() -> None:
     assert Provider.DFEHub is not Provider.DfeHub and Provider.PI.url != Provider.Pi.url
 
 
+def test_a_placeholder_that_is_spelled_like_a_live_provider() -> None:
+    from g4f_legacy.Provider import OpenAI, Openai
+
+    assert registry.get("Openai") is Openai is not OpenAI is registry.get("OpenAI")
+    assert Openai.is_placeholder and not hasattr(OpenAI, "is_placeholder")
+
+
+class TestTemplate:
+    """``Provider.Provider`` of June 2023."""
+
+    def test_it_is_no_provider(self) -> None:
+        assert "Provider" not in placeholders.placeholder_names()
+        template = Provider.Provider
+        assert template is registry.get("Provider") is pickle.loads(pickle.dumps(template))
+        assert (template.__name__, template.url, template.model, template.models) == ("Provider", "", [], {})
+        assert not template.supports_stream and not template.supports_gpt_35_turbo and not template.supports_gpt_4
+
+    def test_calls_go_to_the_redirect_target(self) -> None:
+        with pytest.raises(ProviderNotWorkingError):
+            list(Provider.Provider._create_completion("gpt-4", HELLO, True))
+        with redirect("Echo"):
+            assert list(Provider.Provider._create_completion("gpt-4", HELLO, True)) == ["Hello"]
+            assert Provider.Provider.working is Provider.Providers.working is False
+
+
 def test_they_are_created_when_they_are_first_used() -> None:
     code = """
 import g4f_legacy
@@ -84,7 +114,7 @@ class TestModels:
         for name in dir(models)[2:]:
             model = getattr(models, name)
             assert type(model) is models.Model and getattr(models.Model, name) is model
-            assert model.best_provider is None or model.best_provider.url
+            assert model.best_provider.url
 
     @pytest.mark.parametrize(
         "name, attribute",
@@ -108,11 +138,20 @@ class TestModels:
     def test_routes(self) -> None:
         assert models.gpt_4.best_provider is Provider.Bing
         assert models.falcon_7b.best_provider is Provider.H2o
-        assert models.gpt_4_32k.best_provider is None
+        assert models.gpt_4_32k.best_provider is models.gpt_4_32k_0613.best_provider is Provider.Aivvm
 
     def test_convert(self) -> None:
         assert models.ModelUtils.convert["gpt-4"] is models.gpt_4
         assert models.ModelUtils.convert["google-bard"] is models.palm
+
+    def test_lists_of_names(self) -> None:
+        assert models._all_models == models.Model.__all__() == list(models.ModelUtils.convert)
+        models._all_models.clear()
+        assert "gpt-4" in models._all_models
+
+    def test_the_class_of_june(self) -> None:
+        assert models.Model.model is models.Model and models.Model.model.gpt_4 is models.gpt_4
+        assert not hasattr(models.gpt_4, "model")
 
     def test_a_model_that_a_script_creates(self) -> None:
         assert models.Model("a", "b", None) == models.Model(name="a", base_provider="b") != models.Model("b")

@@ -8,6 +8,8 @@ from g4f_legacy import Provider
 from g4f_legacy.compat import helper, retry_provider
 
 FOLDERS = ["Providers", "deprecated", "needs_auth"]
+MISSING_FOLDERS = ["npm", "selenium", "unfinished", "webdriver"]
+CLASSES = ["AsyncProvider", "AsyncGeneratorProvider", "RetryProvider"]
 
 
 def run_python(code: str) -> str:
@@ -28,9 +30,13 @@ def run_python(code: str) -> str:
         "from g4f_legacy.Provider.deprecated.{name} import {name} as provider",
         "import g4f_legacy.Provider.{name}; provider = g4f_legacy.Provider.{name}",
         "import g4f_legacy; provider = g4f_legacy.Provider.needs_auth.{name}",
+        "import importlib; provider = importlib.import_module('g4f_legacy.Provider.deprecated.{name}')",
+        "import importlib; provider = importlib.import_module('.needs_auth.{name}', 'g4f_legacy.Provider')",
+        "provider = __import__('g4f_legacy.Provider.Providers.{name}', fromlist=['{name}'])",
+        "import g4f_legacy.Provider as p; provider = next(m for m in p.__modules__ if m.__name__ == '{name}')",
     ],
 )
-@pytest.mark.parametrize("name", ["H2o", "Bing"])
+@pytest.mark.parametrize("name", ["H2o", "OpenAssistant", "Bing", "Openai"])
 def test_all_ways_to_import_a_provider(statement: str, name: str) -> None:
     code = f"""
 {statement.format(name=name)}
@@ -51,6 +57,11 @@ print(provider is Provider.{name} is registry.get("{name}") is provider.{name}, 
         "from g4f_legacy.Provider.Providers.helper import format_prompt",
         "from g4f_legacy.Provider import *; Bing, H2o, BaseProvider",
         "from g4f_legacy.Provider.Providers import *; Bing, H2o, BaseProvider",
+        f"from g4f_legacy.Provider import *; {', '.join(CLASSES)}",
+        f"from g4f_legacy.Provider.deprecated import *; {', '.join(CLASSES)}",
+        "from g4f_legacy.Provider import Provider; Provider._create_completion",
+        "import g4f_legacy.Provider.Provider",
+        "import sys; sys.modules['flask'] = None; from g4f_legacy import *; ChatCompletion, gui",
     ],
 )
 def test_other_imports(code: str) -> None:
@@ -70,6 +81,43 @@ def test_a_module_that_does_not_exist(name: str) -> None:
         importlib.import_module(f"g4f_legacy.Provider.{name}")
 
 
+@pytest.mark.parametrize("name", MISSING_FOLDERS)
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import g4f_legacy.Provider.{name}",
+        "import g4f_legacy.Provider.{name}.Bard",
+        "from g4f_legacy.Provider import {name}",
+        "from g4f_legacy.Provider.{name} import Bard",
+        "from g4f_legacy.Provider.Providers import {name}",
+        "g4f_legacy.Provider.{name}",
+    ],
+)
+def test_a_folder_that_is_missing(name: str, statement: str) -> None:
+    with pytest.raises((ImportError, AttributeError)) as raised:
+        exec(f"import g4f_legacy; {statement.format(name=name)}", {})
+    assert str(raised.value).startswith(f"there is no Provider.{name} in g4f_legacy")
+    assert "g4f-legacy providers --all" in str(raised.value)
+    assert type(raised.value) is (ModuleNotFoundError if "import" in statement else AttributeError)
+
+
+def test_lists() -> None:
+    assert set(dir(Provider)) - set(Provider.__map__) == {"Provider", "Providers"}
+    assert dir(Provider.deprecated) == dir(Provider.Providers) == list(Provider.__map__)
+    assert Provider.__all__ == Provider.needs_auth.__all__ == ["BaseProvider", *Provider.__map__, *CLASSES]
+    assert Provider.__modules__ == [getattr(Provider, name) for name in dir(Provider)]
+    assert [getattr(Provider, module.__name__) for module in Provider.__modules__] == Provider.__modules__
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_folder_looks_like_a_provider_that_does_not_work(folder: str) -> None:
+    package = getattr(Provider, folder)
+    assert (package.url, package.model, package.models, package.params) == ("", [], {}, "")
+    flags = ("working", "needs_auth", "supports_stream", "supports_gpt_35_turbo", "supports_gpt_4")
+    assert not any(getattr(package, flag) for flag in flags)
+    assert package.__name__ == f"g4f_legacy.Provider.{folder}" and getattr(Provider, package.__name__) is package
+
+
 @pytest.mark.parametrize("name", ["__wrapped__", "_create_completion"])
 def test_an_attribute_that_does_not_exist(name: str) -> None:
     with pytest.raises(AttributeError, match=f"^module 'g4f_legacy.Provider' has no attribute '{name}'$"):
@@ -86,10 +134,10 @@ print([name for name in sys.modules if name.startswith("g4f_legacy.Provider.")])
     assert run_python(code) == f"['g4f_legacy.Provider.{folder}']"
 
 
-@pytest.mark.parametrize("module", ["g4f_legacy", "g4f_legacy.Provider"])
+@pytest.mark.parametrize("module", ["g4f_legacy", "g4f_legacy.Provider", "g4f_legacy.Provider.deprecated"])
 def test_reload(module: str) -> None:
     code = f"""
-import importlib, sys, g4f_legacy
+import importlib, sys, g4f_legacy, g4f_legacy.Provider.deprecated
 bing, finders = g4f_legacy.Provider.Bing, len(sys.meta_path)
 importlib.reload(sys.modules["{module}"])
 print(g4f_legacy.Provider.Bing is bing, g4f_legacy.Provider.Echo.create_completion, len(sys.meta_path) - finders)

@@ -146,9 +146,9 @@ class TestCommand:
         assert said[0]["providers"] == {"Bing": "placeholder"} and said[2]["names"] == {}
 
     def test_something_unknown(self, tmp_path: Path) -> None:
-        (tmp_path / "script.py").write_text("import g4f\ng4f.Provider.Nope\ng4f.gui")
+        (tmp_path / "script.py").write_text("import g4f\ng4f.Provider.Nope\ng4f.nothing")
         code, out, _ = run("scan", str(tmp_path / "script.py"))
-        assert code == 1 and "Nope (unknown)" in out and "gui (unknown)" in out
+        assert code == 1 and "Nope (unknown)" in out and "nothing (unknown)" in out
         (tmp_path / "script.py").write_text("import g4f\nC = g4f.ChatCompletion\nC.create('claude-9', [])")
         code, out, _ = run("scan", str(tmp_path / "script.py"))
         assert code == 1 and "claude-9 (unknown)" in out
