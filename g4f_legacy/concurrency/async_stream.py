@@ -44,7 +44,7 @@ class AsyncStream(AsyncGenerator[str, None]):
     def __aiter__(self) -> AsyncGenerator[str, None]:
         # A new iterator, which only the loop holds: where the loop ends early, asyncio closes it, although the caller
         # may still hold the stream.
-        return _iterate(self._worker)
+        return _iterate(self._worker, self._tokens)
 
     def __anext__(self) -> Any:
         return self._iterate_once().__anext__()
@@ -61,7 +61,7 @@ class AsyncStream(AsyncGenerator[str, None]):
 
     def _iterate_once(self) -> AsyncGenerator[str, None]:
         if self._iterator is None:
-            self._iterator = _iterate(self._worker)
+            self._iterator = _iterate(self._worker, self._tokens)
         return self._iterator
 
 
@@ -73,19 +73,32 @@ class AsyncTokens(AsyncStream):
         return self
 
 
-async def _iterate(worker: StreamWorker) -> AsyncGenerator[str, None]:
+async def _iterate(worker: StreamWorker, tokens: TokenStream) -> AsyncGenerator[str, None]:
     async with _running(worker):
         while not worker.stopped.is_set():
-            token = await wrap_future(worker.next())
+            token = await wrap_future(worker.call(_next, worker, tokens))
             if token is STREAM_END:
                 return
             yield token
 
 
+# A stopped completion raises GeneratorExit in its thread. That must not reach the task that awaits it: tasks throw it
+# into their coroutines, which then close what they await (https://peps.python.org/pep-0380/#formal-semantics).
+
+
+def _next(worker: StreamWorker, tokens: TokenStream) -> Any:
+    try:
+        return next(tokens, STREAM_END)
+    except GeneratorExit:
+        if worker.stopped.is_set():
+            return STREAM_END
+        raise
+
+
 def _join(tokens: TokenStream) -> str:
     try:
         return join_tokens(tokens)
-    except GeneratorExit as error:  # which must not reach the task that awaits the text: see `StreamWorker.next`
+    except GeneratorExit as error:
         raise CancelledError from error
 
 

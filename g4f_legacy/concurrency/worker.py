@@ -31,17 +31,8 @@ class StreamWorker:
         self._closed: Future[None] | None = None
 
     def next(self) -> Future[str]:
-        """Fetch the next token, or `STREAM_END`, also of a stopped completion. The future raises what the generator
-        raises."""
-        return self.call(self._next)
-
-    def _next(self) -> str:
-        try:
-            return next(self._tokens, STREAM_END)
-        except GeneratorExit:
-            # It must not reach a task of asyncio that awaits the future: the task would throw it into its coroutines,
-            # which then close what they await (https://peps.python.org/pep-0380/#formal-semantics).
-            return STREAM_END  # type: ignore[no-any-return]
+        """Fetch the next token or `STREAM_END`. The future raises what the generator raises."""
+        return self.call(next, self._tokens, STREAM_END)
 
     def call(self, function: Callable[..., T], *arguments: Any) -> Future[T]:
         """Call a function in the thread."""
