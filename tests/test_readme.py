@@ -1,6 +1,8 @@
 """The README cannot drift: its examples run, and its tables are compared with the code."""
 
+import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ from replay import load
 
 from g4f_legacy import registry
 from g4f_legacy.options import DEFAULT_RETRIES, DEFAULT_TIMEOUT
+from g4f_legacy.server import create_app, serve_in_background
 
 README = (Path(__file__).parent.parent / "README.rst").read_text("utf-8")
 TEXT = 'Привет! Hello — 你好 👋, I am a *test* model.\nSecond line: data: {"a":1}.'
@@ -36,7 +39,8 @@ def test_the_first_example_comes_early() -> None:
 
 
 def test_all_examples_are_tested() -> None:
-    assert [len(examples(language)) for language in ("python", "shell", "ini")] == [7, 5, 1]
+    counts = {language: len(examples(language)) for language in ("python", "shell", "ini", "text", "docker")}
+    assert counts == {"python": 7, "shell": 6, "ini": 2, "text": 1, "docker": 1}
 
 
 # The example number 4 is run by tests/environments/test_fastapi.py.
@@ -78,6 +82,67 @@ def test_the_example_of_an_old_script(play: Any, tmp_path: Path) -> None:
     )
     scanned, _, printed = shell(code).partition("G4F_LEGACY_REDIRECT)\n")
     assert "needs" in scanned and printed.startswith("Hi\n a\n of\n")
+
+
+class TestStartsOfOldScripts:
+    """The ways to start a script without ``g4f-legacy run``: their very commands, with an environment of their own."""
+
+    @pytest.fixture
+    def bot(self, tmp_path: Path) -> Path:
+        """Return a folder with a script, and with programs like those of a virtual environment."""
+        (tmp_path / "bot.py").write_text(
+            'import g4f\nmessages = [{"role": "user", "content": "Hello"}]\n'
+            'print(g4f.ChatCompletion.create("gpt-4", messages), g4f.__name__)'
+        )
+        programs = tmp_path / ".venv" / "bin"
+        programs.mkdir(parents=True)
+        root = Path(__file__).parent.parent
+        (programs / "python").write_text(f"#!/bin/sh\nexec '{sys.executable}' \"$@\"\n")
+        command = f"PYTHONPATH='{root}' exec '{sys.executable}' -m g4f_legacy"
+        (programs / "g4f-legacy").write_text(f'#!/bin/sh\n{command} "$@"\n')
+        for program in programs.iterdir():
+            program.chmod(0o755)
+        return tmp_path
+
+    def run(self, command: list[str], bot: Path, environment: dict[str, str]) -> str:
+        with serve_in_background(create_app("Echo"), threads=2) as url:
+            environment = {name: re.sub(r"http://.*(?=/v1)", url, value) for name, value in environment.items()}
+            done = subprocess.run(
+                command, cwd=bot, env=environment, check=True, timeout=30, stdout=subprocess.PIPE, encoding="utf-8"
+            )
+        return done.stdout
+
+    def test_shell(self, bot: Path) -> None:
+        export, command = examples("shell")[5].splitlines()
+        environment = dict(pair.split("=", 1) for pair in export.split()[1:])
+        environment["PATH"] = f"{bot}/.venv/bin:/usr/bin:/bin"
+        assert self.run(["sh", "-c", command], bot, environment) == "Hello g4f_legacy\n"
+
+    def test_systemd(self, bot: Path) -> None:
+        entries = [line.split("=", 1) for line in examples("ini")[0].splitlines()[1:]]
+        environment = dict(value.split("=", 1) for name, value in entries if name == "Environment")
+        [command] = [shlex.split(value) for name, value in entries if name == "ExecStart"]
+        assert ["WorkingDirectory", "/opt/bot"] in entries
+        assert self.run(command, bot, environment) == "Hello g4f_legacy\n"
+
+    def test_crontab(self, bot: Path) -> None:
+        *settings, line = examples("text")[0].splitlines()
+        environment = {**dict(setting.split("=", 1) for setting in settings), "PATH": "/usr/bin:/bin"}
+        command = line.split(maxsplit=5)[5].replace("/opt/bot", str(bot))
+        assert "%" not in command  # which a crontab takes as a line end
+        assert self.run(["sh", "-c", command], bot, environment) == "Hello g4f_legacy\n"
+
+    def test_dockerfile(self, bot: Path) -> None:
+        dockerfile = examples("docker")[0].replace("/opt/g4f", str(bot / "g4f"))
+        instructions = [line.split(maxsplit=1) for line in dockerfile.splitlines()]
+        path = {"PATH": f"{bot}/.venv/bin:/usr/bin:/bin"}
+        [install] = [value for name, value in instructions if name == "RUN"]
+        link = install.removeprefix("pip install /src && ")
+        assert link != install and self.run(["sh", "-c", link], bot, path) == ""
+        environment = [value for name, value in instructions if name == "ENV"]
+        environment = dict(pair.split("=", 1) for pair in " ".join(environment).split())
+        [command] = [json.loads(value) for name, value in instructions if name == "CMD"]
+        assert self.run(["sh", "-c", '"$0" "$@"', *command], bot, {**environment, **path}) == "Hello g4f_legacy\n"
 
 
 def test_the_first_command() -> None:

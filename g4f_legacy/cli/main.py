@@ -23,6 +23,7 @@ COMMANDS = {
     "serve": "run a server that speaks the protocols",
     "check": "try a protocol against a server, step by step",
     "run": "run a script of 2023 that imports g4f",
+    "path": "print the folder that gives other Python processes g4f, for PYTHONPATH",
     "scan": "report what scripts use of g4f, without running them",
 }
 """The commands. Each is a module here, which is imported when the command is used."""
@@ -41,7 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0 done; 2 wrong usage; 3 credentials missing or refused; 4 provider gone; 5 provider failed;
-        130 interrupted. ``scan`` returns 1 if a script uses something that does not exist.
+        130 interrupted. ``scan`` returns 1 if a script uses something that does not exist and does not catch that, or
+        cannot be read.
     """
     try:
         return _run(list(sys.argv[1:] if argv is None else argv))

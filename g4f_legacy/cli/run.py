@@ -3,7 +3,8 @@
 import os
 from argparse import ArgumentParser, Namespace
 
-from ..compat.redirects import redirect
+from ..compat.g4f_alias import export_path
+from ..compat.redirects import export_target, redirect
 from ..compat.script_runner import run_script
 from .arguments import server_options
 
@@ -39,11 +40,13 @@ def separate_script(argv: list[str]) -> list[str]:
 
 
 def run(arguments: Namespace) -> None:
-    """Run the script, which ends the process."""
+    """Run the script, which ends the process. Processes that it starts know ``g4f`` and the redirect target as well."""
     if arguments.to or arguments.base_url or arguments.auth:
-        redirect(arguments.to or "OpenAI", arguments.model, **server_options(arguments))
+        target = redirect(arguments.to or "OpenAI", arguments.model, **server_options(arguments))
+        export_target(target)
     elif arguments.model:
         os.environ["G4F_LEGACY_REDIRECT_MODEL"] = arguments.model
     if arguments.script == ["-m"]:
         raise ValueError("-m needs the name of a module")
+    export_path()
     run_script(arguments.script)

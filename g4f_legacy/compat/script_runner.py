@@ -14,8 +14,7 @@ from typing import Any, NoReturn
 from .. import registry
 from ..errors import ProviderNotWorkingError
 from ..options import is_configured
-from . import redirects
-from .g4f_alias import G4fFinder
+from . import g4f_alias, redirects
 
 NOT_WORKING = 4
 """The exit code of a script that ended because a call had no redirect target."""
@@ -33,9 +32,7 @@ def run_script(command: Sequence[str]) -> NoReturn:
         OSError: the script cannot be read.
     """
     start = _prepare(command)
-    sys.meta_path.insert(0, G4fFinder())
-    for name in [name for name in sys.modules if name.partition(".")[0] == "g4f"]:
-        del sys.modules[name]  # another package of that name, which a .pth file imported when Python started
+    g4f_alias.install()
     if not any(map(is_configured, registry.all().values())):
         redirects.on_missing_target = _ExitOnMissingTarget()
     interrupt = _RaiseSignalAtExit()

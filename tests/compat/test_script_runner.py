@@ -2,48 +2,24 @@ import atexit
 import io
 import os
 import signal
-import subprocess
 import sys
 import time
 import zipfile
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any
 
 import pytest
+from processes import ASK, python, run, start
 
 from g4f_legacy import registry
 from g4f_legacy.compat import redirects
 from g4f_legacy.compat.script_runner import run_script
 from g4f_legacy.server import create_app, serve_in_background
 
-ASK = 'g4f.ChatCompletion.create("gpt-4", [{"role": "user", "content": "Hello"}])'
-
-
-def start(*arguments: str, cwd: Path, **options: Any) -> "subprocess.Popen[str]":
-    environment = {**os.environ, "PYTHONIOENCODING": "utf-8", **options.pop("environment", {})}
-    pipe = subprocess.PIPE
-    command = [sys.executable, *arguments]
-    return subprocess.Popen(
-        command, cwd=cwd, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, encoding="utf-8", **options
-    )
-
-
-def run(*arguments: str, cwd: Path, to: Sequence[str] = ("--to", "Echo"), stdin: str = "", **environment: str) -> Any:
-    """Return the exit code, stdout and stderr of ``g4f-legacy run``."""
-    process = start("-m", "g4f_legacy", "run", *to, *arguments, cwd=cwd, environment=environment)
-    out, err = process.communicate(stdin, timeout=60)
-    return process.returncode, out, err
-
-
-def python(*arguments: str, cwd: Path, stdin: str = "") -> Any:
-    process = start(*arguments, cwd=cwd)
-    out, err = process.communicate(stdin, timeout=60)
-    return process.returncode, out, err
-
-
 PRINT_MAIN = """
 import sys
-print(__name__, sys.argv, sys.path[0], globals().get("__file__"), sys.modules["__main__"].__dict__ is globals())
+print(__name__, sys.argv, sys.path, globals().get("__file__"), sys.modules["__main__"].__dict__ is globals())
+print(__spec__ and __spec__.name, __package__)
 """
 
 
@@ -140,85 +116,6 @@ class TestLikePython:
             ends.append((process.returncode, out, err))
         assert ends[0] == ends[1] and ends[1][0] == -signal.SIGINT
         assert "KeyboardInterrupt" in ends[1][2]
-
-
-class TestImportsOfG4f:
-    def test_all_imports(self, tmp_path: Path) -> None:
-        """In modules that the script imports, in copies within other packages, in lower case."""
-        (tmp_path / "bot").mkdir()
-        (tmp_path / "bot" / "__init__.py").write_text("from .lib.g4f import Provider\nfrom .lib import g4f\n")
-        (tmp_path / "bot" / "lib").mkdir()
-        (tmp_path / "bot" / "lib" / "__init__.py").write_text("")
-        (tmp_path / "g4f").mkdir()
-        (tmp_path / "g4f" / "__init__.py").write_text("raise RuntimeError('the old package')")
-        (tmp_path / "script.py").write_text(f"""
-import bot, g4f, g4f_legacy, importlib
-import g4f.Provider.Providers.You as You
-import g4f.Provider.Bing
-from g4f.Provider.Bing import Bing
-from g4f.Provider.deprecated import AiService
-import g4f.provider
-from g4f.models import gpt_4
-import g4f.typing, g4f.errors, g4f.debug, g4f.Provider.helper
-print(g4f is g4f_legacy, bot.g4f is g4f, bot.Provider is g4f.Provider)
-print(You is g4f.Provider.You, Bing is g4f.Provider.Bing)
-print(importlib.import_module("g4f.Provider.Providers.H2o") is g4f.Provider.H2o, g4f.__spec__.name, {ASK})
-""")
-        code, out, err = run("script.py", cwd=tmp_path)
-        assert (code, err) == (0, "")
-        assert out == "True True True\nTrue True\nTrue g4f_legacy Hello\n"
-
-    @pytest.mark.parametrize("name", ["g4f.nothing", "g4f.Provider.Nothing", "g4f.cli"])
-    def test_unknown_modules(self, name: str, tmp_path: Path) -> None:
-        (tmp_path / "script.py").write_text(
-            f"try:\n    import {name}\nexcept ModuleNotFoundError as e:\n    print(e, e.name)"
-        )
-        assert run("script.py", cwd=tmp_path) == (
-            0,
-            f"No module named '{name}': g4f_legacy has no such module {name}\n",
-            "",
-        )
-
-    def test_a_module_of_the_script_that_is_called_g4f(self, tmp_path: Path) -> None:
-        (tmp_path / "cogs").mkdir()
-        (tmp_path / "cogs" / "g4f.py").write_text("import g4f\nx = g4f.Provider.Bing.url")
-        (tmp_path / "script.py").write_text("import cogs.g4f\nprint(cogs.g4f.x)")
-        assert run("script.py", cwd=tmp_path) == (0, "https://bing.com/chat\n", "")
-
-    @pytest.mark.parametrize("arguments", [["script.py"], ["-m", "script"]])
-    def test_another_package_that_a_pth_file_imported(self, arguments: Any, tmp_path: Path) -> None:
-        site = tmp_path / "site"
-        (site / "g4f" / "Provider").mkdir(parents=True)
-        (site / "g4f" / "__init__.py").write_text("from . import Provider")
-        (site / "g4f" / "Provider" / "__init__.py").write_text("")
-        (site / "g4f.pth").write_text(f"import sys; sys.path.insert(0, {str(site)!r}); import g4f")
-        (tmp_path / "script.py").write_text(f"""
-import concurrent.futures, multiprocessing, sys
-import g4f, g4f.Provider
-from g4f.Provider import Bing
-
-def ask(prompt):
-    import g4f
-    return {ASK}
-
-print(*[module.__name__ for name, module in sys.modules.items() if name.partition(".")[0] == "g4f"])
-print(Bing.url, ask("Hello"))
-if "fork" in multiprocessing.get_all_start_methods():
-    with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
-        assert pool.submit(ask, "Hello").result() == "Hello"
-""")
-        code = f"import site\nsite.addsitedir({str(site)!r})\nfrom g4f_legacy.__main__ import run\nrun()"
-        process = start("-c", code, "run", "--to", "Echo", *arguments, cwd=tmp_path)
-        out, err = process.communicate(timeout=60)
-        assert (process.returncode, err) == (0, "")
-        assert out.splitlines() == ["g4f_legacy g4f_legacy.Provider", "https://bing.com/chat Hello"]
-
-    def test_only_in_scripts(self, tmp_path: Path) -> None:
-        (tmp_path / "script.py").write_text(
-            "import sys, g4f_legacy, g4f_legacy.compat.script_runner\nprint(len(sys.meta_path))\nimport g4f"
-        )
-        code, out, err = python("script.py", cwd=tmp_path)
-        assert code == 1 and err.endswith("ModuleNotFoundError: No module named 'g4f'\n")
 
 
 class TestWithoutTarget:
