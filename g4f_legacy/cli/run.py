@@ -49,4 +49,4 @@ def run(arguments: Namespace) -> None:
     if arguments.script == ["-m"]:
         raise ValueError("-m needs the name of a module")
     export_path()
-    run_script(arguments.script)
+    run_script(arguments.script, fold_tracebacks=not arguments.verbose)

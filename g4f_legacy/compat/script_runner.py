@@ -15,17 +15,19 @@ from .. import registry
 from ..errors import ProviderNotWorkingError
 from ..options import is_configured
 from . import g4f_alias, redirects
+from .traceback_folding import fold_thread_errors, print_uncaught_error
 
 NOT_WORKING = 4
 """The exit code of a script that ended because a call had no redirect target."""
 
 
-def run_script(command: Sequence[str]) -> NoReturn:
+def run_script(command: Sequence[str], fold_tracebacks: bool = True) -> NoReturn:
     """Run a script as ``python`` would, and exit as ``python`` would.
 
     Args:
         command: what follows ``python`` on a command line: a script, a directory or zip file with a ``__main__``, ``-``
             for stdin, or ``-m`` and a module; then the script's arguments.
+        fold_tracebacks: whether the tracebacks of uncaught errors end in the script: see `traceback_folding`.
 
     Raises:
         SystemExit: with the script's exit code; a signal ends the process in another way.
@@ -37,13 +39,15 @@ def run_script(command: Sequence[str]) -> NoReturn:
         redirects.on_missing_target = _ExitOnMissingTarget()
     interrupt = _RaiseSignalAtExit()
     atexit.register(interrupt)  # registered before the script's own functions, so that it is called after them
+    if fold_tracebacks:
+        fold_thread_errors()
     try:
         start()
     except SystemExit:
         raise
     except BaseException as error:
         trace = _trim_traceback(error.__traceback__)
-        sys.excepthook(type(error), error.with_traceback(trace), trace)
+        print_uncaught_error(error.with_traceback(trace), fold_tracebacks)
         interrupt.is_interrupted = isinstance(error, KeyboardInterrupt)
         raise SystemExit(NOT_WORKING if isinstance(error, ProviderNotWorkingError) else 1) from None
     raise SystemExit(0)
