@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from . import registry
 from .compat.redirects import Call, current_target, redirected_call
-from .options import is_configured
+from .options import is_configured, provider_name
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 1337
@@ -55,6 +55,8 @@ def serve_target(name: str, bind_str: Any, port: Any, host: Any) -> None:
     Raises: what `Api.run` raises.
     """
     engine = _find_engine(name)
+    if str(host).count(":") == 1:  # "127.0.0.1:1337"; an IPv6 address has more
+        bind_str, host = host, None
     address = urlsplit(f"//{bind_str or ''}")
     host = host or address.hostname or DEFAULT_HOST
     port = next((int(given) for given in (address.port, port) if given is not None), DEFAULT_PORT)
@@ -62,7 +64,7 @@ def serve_target(name: str, bind_str: Any, port: Any, host: Any) -> None:
     from .server import serve  # imports flask, which the package does without
 
     def show(url: str) -> None:
-        provider = engine.provider.__name__.rpartition(".")[2]
+        provider = provider_name(engine.provider)
         message = f"{provider} answers at {url}, which is also a page to chat on. Press Ctrl-C to quit."
         print(message, file=sys.stderr, flush=True)
 
@@ -74,7 +76,8 @@ def _find_engine(name: str) -> Call:
     default: Any = registry.get("OpenAI")
     if current_target() is None and is_configured(default):
         return Call(default, "", {})
-    return redirected_call(name, {}, failure=f"{name} has no provider to answer from")
+    failure = f"{name} has no provider that answers its requests, and there is no redirect for them"
+    return redirected_call(name, {}, failure=failure)
 
 
 def main() -> None:

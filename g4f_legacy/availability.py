@@ -6,8 +6,10 @@ from typing import Any
 from .options import get_base_url, has_credentials, has_working_public_server, is_public, read_options
 
 is_redirecting: Callable[[], bool] = lambda: False
-"""Returns whether calls to unavailable providers are redirected. `compat.redirects` sets it, as it imports this module.
-"""
+"""Returns whether calls to unavailable providers are redirected. `compat.redirects` sets it when it is imported."""
+
+has_usable_target: Callable[[], bool] = lambda: False
+"""Returns whether a call that is redirected would reach a server. `compat.redirects` sets it, too."""
 
 
 def is_placeholder(provider: Any) -> bool:
@@ -28,7 +30,8 @@ def is_unavailable(provider: Any, options: Mapping[str, Any]) -> bool:
     if is_placeholder(provider):
         return True
     if (
-        has_working_public_server(provider)
+        getattr(provider, "_replaced_completion", None) is not None  # a script has assigned a function of its own
+        or has_working_public_server(provider)
         or options.get("base_url")
         or not is_public(provider, get_base_url(provider))
     ):
@@ -53,7 +56,7 @@ def is_usable(provider: Any, options: Mapping[str, Any]) -> bool:
     """
     try:
         if is_unavailable(provider, options):
-            return is_redirecting()
+            return has_usable_target()
         read_options(provider, options)
     except (OSError, TypeError, ValueError):  # an option or environment variable is wrong, or credentials are missing
         return False

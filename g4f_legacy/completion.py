@@ -8,12 +8,12 @@ from typing import Any, Literal, overload
 from . import debug, registry
 from .availability import is_placeholder, is_unavailable
 from .compat import redirects
-from .compat.redirects import Call, current_target, forwarded_options, redirected_call, route
+from .compat.redirects import Call, current_target, forwarded_options, is_redirected, redirected_call, route
 from .concurrency.async_stream import AsyncStream
 from .credentials import wrap_secret, wrap_secrets
-from .errors import Hint, ModelNotFoundError, StreamNotSupportedError
+from .errors import AuthenticationRequiredError, Hint, ModelNotFoundError, StreamNotSupportedError
 from .models import Model, find_model, model_name
-from .options import is_configured, read_options
+from .options import is_configured, provider_name, read_options
 from .prompt import check_messages
 from .tokens import TokenStream, join_tokens
 
@@ -127,7 +127,7 @@ class ChatCompletion:
         auth = wrap_secret(auth)
         wrap_secrets(kwargs)
         call = _prepare(model, messages, provider, stream, auth, kwargs)
-        if not stream and _is_own_class(call.provider) and hasattr(call.provider, "create_async"):
+        if not stream and _is_script_class(call.provider) and hasattr(call.provider, "create_async"):
             # In the caller's event loop, because what it awaits may belong to that, such as a session of aiohttp.
             own_completion: Coroutine[Any, Any, str] = call.provider.create_async(
                 call.model, _copy(messages), **call.options
@@ -173,16 +173,15 @@ def _prepare(
     if isinstance(call.provider, ModuleType):
         read_options(call.provider, call.options)
     if debug.logging or _g4f.logging:
-        print(f"Using {_provider_name(call.provider)} provider")
+        print(f"Using {provider_name(call.provider)} provider")
     return call
 
 
 def _start(call: Call, messages: Sequence[Mapping[str, Any]], stream: bool) -> TokenStream:
-    create = call.provider.create_completion if _is_own_class(call.provider) else call.provider._create_completion
-    return TokenStream(create(call.model, _copy(messages), stream, **call.options))
+    return TokenStream(call.start(_copy(messages), stream))
 
 
-def _is_own_class(provider: Any) -> bool:
+def _is_script_class(provider: Any) -> bool:
     """Return whether a provider is a class of the script's own, or an instance of one, as scripts wrote them."""
     return not hasattr(provider, "_create_completion")
 
@@ -194,7 +193,7 @@ def _copy(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _check_stream(provider: Any, stream: bool) -> None:
     if stream and not provider.supports_stream:
-        raise StreamNotSupportedError(f"{_provider_name(provider)} cannot stream: leave out stream=True")
+        raise StreamNotSupportedError(f"{provider_name(provider)} cannot stream: leave out stream=True")
 
 
 def _resolve(provider: Any, model: Any, options: dict[str, Any]) -> Call:
@@ -212,10 +211,12 @@ def _resolve(provider: Any, model: Any, options: dict[str, Any]) -> Call:
 def _resolve_named(provider: Any, name: str, options: dict[str, Any]) -> Call:
     if isinstance(provider, str):
         provider = registry.get(provider)
-    if not _is_own_class(provider):
+    if isinstance(provider, type) and provider.__module__.partition(".")[0] == __package__:
+        raise TypeError(f"{provider.__name__} is a class: pass a provider, such as RetryProvider([…])")
+    if not _is_script_class(provider):
         registry.check_provider(provider)
         if is_unavailable(provider, options) and not is_placeholder(provider) and current_target() is None:
-            read_options(provider, options)  # wrong arguments are reported first
+            _check_options(provider, options)
         return route(provider, name, options)
     if hasattr(provider, "create_completion"):  # a class of the script's own
         return Call(provider, name, options)
@@ -223,9 +224,19 @@ def _resolve_named(provider: Any, name: str, options: dict[str, Any]) -> Call:
     raise TypeError(f"provider must be a provider module, its name, or have create_completion, not {given}")
 
 
+def _check_options(provider: Any, options: dict[str, Any]) -> None:
+    """Check the options of a call that will fail, because the provider is gone: wrong arguments are reported first."""
+    try:
+        read_options(provider, options)
+    except AuthenticationRequiredError as error:
+        if getattr(provider, "_NEEDS_AUTH_EVERYWHERE", True):
+            error.hint = Hint.GIVE_CREDENTIALS_AND_SERVER
+        raise
+
+
 def _resolve_by_model(known: Model | None, best: Any, name: str, options: dict[str, Any]) -> Call | None:
     """Find the model's provider of 2023, or one that lists the model; None if the call has to be redirected."""
-    if best and not is_unavailable(best, options):
+    if best and not is_redirected(best, options):
         return Call(best, name, options)
     if current_target():
         return None
@@ -243,11 +254,9 @@ def _resolve_by_model(known: Model | None, best: Any, name: str, options: dict[s
 def _resolve_redirect(known: Model | None, best: Any, name: str, options: dict[str, Any]) -> Call:
     if known is None and not current_target() and redirects.on_missing_target is None:
         raise ModelNotFoundError(f"no provider lists the model {name!r}", hint=Hint.NAME_PROVIDER)
-    former = f" (in 2023: {_provider_name(best)}, closed)" if best else ""
+    former = f" (in 2023: {provider_name(best)}, closed)" if best else ""
     failure = f"no provider is configured that serves {name or 'the default model'}{former}"
-    called = _provider_name(best) if best else f"the provider of {name or 'the default model'}"
-    return redirected_call(called, options, failure=f"{failure}, and there is no redirect for such calls")
-
-
-def _provider_name(provider: Any) -> str:
-    return str(provider.__name__).rpartition(".")[2]
+    called = provider_name(best) if best else f"the provider of {name or 'the default model'}"
+    hint = Hint.SET_SERVER_OR_REDIRECT if best and not is_placeholder(best) else Hint.REDIRECT_CALLS
+    failure = f"{failure}, and there is no redirect for such calls"
+    return redirected_call(called, options, failure=failure, hint=hint)

@@ -34,7 +34,7 @@ def _read_file(domains: tuple[str, ...]) -> dict[str, str]:
     try:
         jar.load(ignore_discard=True, ignore_expires=True)
     except (LoadError, UnicodeDecodeError):
-        # The cause is not kept, because it quotes a line of the file.
+        jar.clear()  # error reporters show the variables of this frame; the cause quotes a line of the file
         raise ValueError(f"{_FILE_VARIABLE}: {path!r} is not a cookies.txt in the Netscape format") from None
     except OSError as error:
         raise OSError(error.errno, f"{_FILE_VARIABLE}: {error.strerror}", path) from error

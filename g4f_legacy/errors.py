@@ -70,6 +70,13 @@ def single_line(text: str) -> str:
     return "".join(filter(str.isprintable, " ".join(text.split())))
 
 
+_REDIRECTS = """
+  g4f-legacy run --to OpenAI --base-url http://127.0.0.1:11434/v1 SCRIPT
+  export G4F_LEGACY_REDIRECT=OpenAI G4F_LEGACY_REDIRECT_URL=http://127.0.0.1:11434/v1
+  g4f_legacy.redirect("OpenAI", base_url="http://127.0.0.1:11434/v1")
+To try it without a server, use Echo instead of OpenAI: it repeats the prompt."""
+
+
 class Hint(Enum):
     """What the user can do next, as a template that `G4fError.describe` fills in.
 
@@ -81,9 +88,17 @@ class Hint(Enum):
     CHECK_CREDENTIALS = "Check {auth}, {cookies} or {auth_variables}."
     CHECK_MODEL = "Does the server list the model {model!r}?"
     CHECK_PROTOCOL = "Does this server speak the provider's protocol?"
+    CHECK_REDIRECT = (
+        "Is the server running? Redirect to another one with g4f-legacy run --base-url, G4F_LEGACY_REDIRECT_URL or "
+        "g4f_legacy.redirect(…, base_url=…)."
+    )
     CHECK_SERVER = "Is the server running? Point the provider at another one with {base_url} or {url_variable}."
     FOLLOW_REDIRECT = "If it redirects to the right place, give that address with {base_url}."
     GIVE_CREDENTIALS = "Give a token or cookie text with {auth}, or cookies with {cookies}, or set {auth_variables}."
+    GIVE_CREDENTIALS_AND_SERVER = (
+        GIVE_CREDENTIALS + " Its public server is gone: give it one of your own as well, with {base_url} or "
+        "{url_variable}."
+    )
     GIVE_CREDENTIALS_OR_SERVER = GIVE_CREDENTIALS + " Your own server, given with {base_url}, may need none."
     NAME_PROVIDER = "Name the provider to ask with {provider}."
     NO_WORKER = (
@@ -94,15 +109,12 @@ class Hint(Enum):
         "This server also responds so when a login sends more than 20 messages within 10 minutes: try again later, or "
         "read the server's log."
     )
-    REDIRECT_CALLS = """\
-Send them to a server of your own, such as an OpenAI-compatible one, by any of these:
-  g4f-legacy run --to OpenAI --base-url http://127.0.0.1:11434/v1 SCRIPT
-  export G4F_LEGACY_REDIRECT=OpenAI OPENAI_BASE_URL=http://127.0.0.1:11434/v1
-  g4f_legacy.redirect("OpenAI", base_url="http://127.0.0.1:11434/v1")
-To try it without a server, use Echo instead of OpenAI: it repeats the prompt."""
+    REDIRECT_CALLS = (
+        f"Send them to a server of your own, such as an OpenAI-compatible one, by any of these:{_REDIRECTS}"
+    )
     SET_SERVER_OR_REDIRECT = (
         "Point the provider at a server of your own with {base_url} or {url_variable}, or send its calls to another "
-        "provider:" + REDIRECT_CALLS.partition(":")[2]
+        f"provider, by any of these:{_REDIRECTS}"
     )
     SERVER_GONE = "The public server is gone. Point the provider at your own with {base_url} or {url_variable}."
     SET_ORIGIN = (

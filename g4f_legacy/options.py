@@ -82,7 +82,7 @@ def read_options(provider: ModuleType, kwargs: Mapping[str, Any]) -> Options:
     needs_auth_everywhere = getattr(provider, "_NEEDS_AUTH_EVERYWHERE", True)
     needs_auth_here = provider.needs_auth and (needs_auth_everywhere or is_public(provider, options.base_url))
     if needs_auth_here and not has_credentials(options):
-        name = _short_name(provider)
+        name = provider_name(provider)
         raise AuthenticationRequiredError(
             f"{name} needs credentials",
             provider=name,
@@ -92,10 +92,9 @@ def read_options(provider: ModuleType, kwargs: Mapping[str, Any]) -> Options:
     return options
 
 
-def _read_cookies(public_domain: str, base_url: str) -> dict[str, str]:
-    cookies: dict[str, str] = wrap_secret(read_cookies(public_domain, urlsplit(base_url).hostname or ""))
-    _parse_cookies(cookies, "G4F_LEGACY_COOKIES")
-    return cookies
+def _read_cookies(public_domain: str, base_url: str) -> dict[str, str] | CookieJar:
+    cookies = wrap_secret(read_cookies(public_domain, urlsplit(base_url).hostname or ""))
+    return _parse_cookies(cookies, "G4F_LEGACY_COOKIES_FILE or G4F_LEGACY_COOKIES")
 
 
 def has_credentials(options: Options) -> bool:
@@ -115,7 +114,7 @@ def env_variables(provider: ModuleType, option: str) -> list[str]:
 
     This package's own is the first; the others are those that users of the provider's service have already set.
     """
-    return [env_variable(_short_name(provider), option), *getattr(provider, f"_{option}_VARIABLES", ())]
+    return [env_variable(provider_name(provider), option), *getattr(provider, f"_{option}_VARIABLES", ())]
 
 
 def is_configured(provider: ModuleType) -> bool:
@@ -146,8 +145,12 @@ def is_public(provider: ModuleType, base_url: str) -> bool:
     return bool(urlsplit(base_url).hostname == urlsplit(public_url).hostname)
 
 
-def _short_name(provider: ModuleType) -> str:
-    return provider.__name__.rpartition(".")[2]
+def provider_name(provider: Any) -> str:
+    """Return the name of a provider without its package, which the `__name__` of a script's own module may contain.
+
+    The provider may be an instance of a class of the script's, too.
+    """
+    return str(getattr(provider, "__name__", type(provider).__name__)).rpartition(".")[2]
 
 
 def _read_env(provider: ModuleType, option: str) -> tuple[str, Secret]:

@@ -47,6 +47,7 @@ def get(name: str) -> Any:
     if name not in _builtin_names() and name in (offered := _entry_points()):
         module = offered[name].load()
         check_provider(module)
+        module._registered_name = name  # which may differ from that of the module
     else:
         module = _import_provider(name)
     setattr(Provider, name, module)  # as the import system does; `compat.provider_package` then adds the names of 2023

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 import requests
+from environments.web_servers import free_port
 
 from g4f_legacy import Provider, api, gui, interference, redirect
 from g4f_legacy.errors import ProviderNotWorkingError
@@ -24,11 +24,14 @@ STARTS = [
     "g4f.api.Api(g4f).run(bind_str='127.0.0.1:{port}', num_workers=2, use_colors=True)",
     "g4f.api.Api().run('127.0.0.1', {port})",
     "g4f.api.Api().run(ip='127.0.0.1', port='{port}')",
+    "g4f.api.Api().run(ip='127.0.0.1:{port}')",
     "g4f.api.Api(engine=g4f).run(host='127.0.0.1', port={port})",
+    "g4f.api.Api(engine=g4f).run(host='127.0.0.1:{port}')",
     "g4f.gui.run_gui(host='127.0.0.1', port={port}, debug=True)",
     "g4f.gui.run_gui('127.0.0.1', {port}, True)",
     "g4f.interference.run_interference(port={port})",
     "g4f.interference.run_interference('127.0.0.1', {port})",
+    "g4f.interference.run_interference('127.0.0.1:{port}')",
 ]
 
 # Python runs it when it starts. The default port may be in use.
@@ -40,11 +43,6 @@ def create_on_free_port(address, **options):
     return create_server((address[0], 0), **options)
 socket.create_server = create_on_free_port
 """
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @contextmanager
@@ -88,8 +86,7 @@ def test_the_address(start: str, tmp_path: Path) -> None:
 
 def test_with_this_package_imported_as_g4f(tmp_path: Path) -> None:
     with serve_in_background(create_app("Echo"), threads=4) as upstream:
-        port = free_port()
-        script = f"from g4f_legacy.api import Api\nApi(debug=True).run('127.0.0.1:{port}')\nprint('stopped')\n"
+        script = "from g4f_legacy.api import Api\nApi(debug=True).run('127.0.0.1:0')\nprint('stopped')\n"
         (tmp_path / "script.py").write_text(script)
         with running("script.py", cwd=tmp_path, OPENAI_BASE_URL=upstream) as url:
             assert ask(url) == "Hello there"
@@ -136,6 +133,14 @@ class TestEngine:
         gui.run_gui("0.0.0.0", 8080)
         assert calls == [{"engine": Provider.OpenAI, "model": None, "host": "0.0.0.0", "port": 8080}]
 
+    def test_the_redirect_target_precedes_it(
+        self, calls: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1")
+        with redirect("Echo"):
+            api.Api().run()
+        assert calls == [{"engine": Provider.Echo, "model": None, "host": "127.0.0.1", "port": 1337}]
+
     @pytest.mark.parametrize(
         "bind_str, host, port",
         [
@@ -151,6 +156,26 @@ class TestEngine:
             api.Api().run(bind_str)
         assert (calls[0]["host"], calls[0]["port"]) == (host, port)
 
+    @pytest.mark.parametrize(
+        "start",
+        [lambda given: api.Api().run(ip=given), lambda given: api.Api().run(host=given), interference.run_interference],
+    )
+    @pytest.mark.parametrize(
+        "given, host, port",
+        [
+            ("127.0.0.1:80", "127.0.0.1", 80),
+            ("localhost:80", "localhost", 80),
+            ("localhost", "localhost", 1337),
+            ("::1", "::1", 1337),
+        ],
+    )
+    def test_a_host_with_a_port(
+        self, start: Any, given: str, host: str, port: int, calls: list[dict[str, Any]]
+    ) -> None:
+        with redirect("Echo"):
+            start(given)
+        assert (calls[0]["host"], calls[0]["port"]) == (host, port)
+
     @pytest.mark.parametrize("bind_str, port", [("127.0.0.1:x", None), ("127.0.0.1:65536", None), (None, "x")])
     def test_a_wrong_port(self, bind_str: str, port: Any) -> None:
         with redirect("Echo"), pytest.raises(ValueError):
@@ -158,9 +183,8 @@ class TestEngine:
 
     @pytest.mark.parametrize("start", [api.main, api.Api(debug=True).run, gui.run_gui, interference.run_interference])
     def test_nothing_is_configured(self, start: Any, calls: list[dict[str, Any]]) -> None:
-        with pytest.raises(
-            ProviderNotWorkingError, match=r"^g4f\.\w+ has no provider to answer from\. Send "
-        ) as raised:
+        message = r"^g4f\.\w+ has no provider that answers its requests, and there is no redirect for them\. Send "
+        with pytest.raises(ProviderNotWorkingError, match=message) as raised:
             start()
         assert "use Echo instead of OpenAI" in str(raised.value) and not calls
 
@@ -169,7 +193,7 @@ def test_nothing_is_configured_under_run(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "g4f_legacy", "run", "-m", "g4f.gui"]
     done = subprocess.run(command, cwd=tmp_path, timeout=60, capture_output=True, encoding="utf-8")
     assert (done.returncode, done.stdout) == (4, "")
-    assert done.stderr.startswith("g4f-legacy: g4f.gui has no provider to answer from. ")
+    assert done.stderr.startswith("g4f-legacy: g4f.gui has no provider that answers its requests, ")
     assert "Traceback" not in done.stderr
 
 

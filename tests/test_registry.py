@@ -1,4 +1,5 @@
 import inspect
+import pickle
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -126,8 +127,17 @@ class TestOtherDistributions:
     def test_they_are_found(self) -> None:
         assert registry.names() == sorted([*NAMES, "Broken", "Empty", "Theirs"])
         theirs = Provider.Theirs
-        assert theirs is registry.get("Theirs") is theirs.Theirs
+        assert theirs is registry.get("Theirs") is theirs.Theirs and theirs.__name__ == "Theirs"
         assert list(theirs.create_completion("", [])) == ["a", "b"]
+
+    def test_an_entry_point_that_is_named_unlike_its_module(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        module = sys.modules["theirs.chat"] = ModuleType("theirs.chat")
+        vars(module).update(vars(sys.modules["theirs.Theirs"]), __name__="theirs.chat")
+        entry_point = EntryPoint("Acme", "theirs.chat", registry.ENTRY_POINTS)
+        monkeypatch.setattr(registry, "entry_points", lambda group: [entry_point])
+        acme = registry.get("Acme")
+        assert acme.__name__ == "Acme" and getattr(Provider, acme.__name__) is acme
+        assert pickle.loads(pickle.dumps(acme)) is acme
 
     def test_those_that_cannot_be_imported(self, caplog: pytest.LogCaptureFixture) -> None:
         with pytest.raises(ImportError):

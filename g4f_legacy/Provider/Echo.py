@@ -23,10 +23,10 @@ _log = logging.getLogger(__name__)
 
 def _create_completion(model: str, messages: list, stream: bool, **kwargs) -> Iterator[str]:
     checked = check_messages(messages)
-    user_texts = [message.content for message in checked if message.role.strip().lower() == "user"]
-    texts = user_texts or [message.content for message in checked if message.content]
-    if not texts or not texts[-1]:
-        raise ValueError("messages has no text to repeat")
+    users = [message for message in checked if message.role.strip().lower() == "user"]
+    texts = [message.content for message in users or checked if message.content]
+    if not texts:
+        raise ValueError("messages has no user message with a text to repeat")
     text = texts[-1]
     for sequence in _as_list(kwargs.get("stop")):
         text, _, _ = text.partition(sequence)

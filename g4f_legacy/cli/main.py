@@ -23,7 +23,7 @@ COMMANDS = {
     "serve": "run a server that speaks the protocols",
     "check": "try a protocol against a server, step by step",
     "run": "run a script of 2023 that imports g4f",
-    "path": "print the folder that gives other Python processes g4f, for PYTHONPATH",
+    "path": "print the folder to put on PYTHONPATH, so that other Python programs can import g4f",
     "scan": "report what scripts use of g4f, without running them",
 }
 """The commands. Each is a module here, which is imported when the command is used."""

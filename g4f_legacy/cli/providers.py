@@ -4,10 +4,10 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from .. import registry
-from ..availability import is_placeholder, is_usable
+from ..availability import is_placeholder, is_unavailable, is_usable
 from ..compat.base_provider import ProviderUtils
 from ..compat.redirects import current_target
-from ..options import OPTION_NAMES, env_variables, get_base_url, has_working_public_server
+from ..options import OPTION_NAMES, env_variables, get_base_url, has_working_public_server, provider_name
 from .output import print_json, print_table
 
 EXAMPLE = "providers H2o"
@@ -47,7 +47,7 @@ def _show_one(provider: Any, as_json: bool) -> None:
 
 def _describe(provider: Any) -> dict[str, Any]:
     return {
-        "name": provider.__name__.rpartition(".")[2],
+        "name": provider_name(provider),
         "url": provider.url,
         "models": provider.model,
         "stream": provider.supports_stream,
@@ -60,16 +60,18 @@ def _describe(provider: Any) -> dict[str, Any]:
 
 
 def _how_to_call(provider: Any) -> str:
+    lines = []
     if not is_placeholder(provider):
         variables = env_variables(provider, "URL") + env_variables(provider, "AUTH")
-        return (
-            f"options: {', '.join(OPTION_NAMES)}; anything else goes to the server as it is\n"
-            f"environment: {', '.join(variables)}"
-        )
-    target = current_target()
-    if target is None:
-        return "not redirected; set G4F_LEGACY_REDIRECT to send its calls elsewhere"
-    return f"calls to it go to {target.provider.__name__.rpartition('.')[2]}"
+        lines.append(f"options: {', '.join(OPTION_NAMES)}; anything else goes to the server as it is")
+        lines.append(f"environment: {', '.join(variables)}")
+    if is_unavailable(provider, {}):
+        target = current_target()
+        if target is None:
+            lines.append("not redirected; set G4F_LEGACY_REDIRECT to send its calls elsewhere")
+        else:
+            lines.append(f"calls to it go to {provider_name(target.provider)}")
+    return "\n".join(lines)
 
 
 def _text(value: Any) -> str:

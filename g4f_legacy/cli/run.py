@@ -4,9 +4,9 @@ import os
 from argparse import ArgumentParser, Namespace
 
 from ..compat.g4f_alias import export_path
-from ..compat.redirects import export_target, redirect
+from ..compat.redirects import current_target, export_target, redirect
 from ..compat.script_runner import run_script
-from .arguments import server_options
+from .arguments import check_not_empty, server_options
 
 EXAMPLE = "run --to OpenAI --base-url … bot.py"
 
@@ -40,13 +40,17 @@ def separate_script(argv: list[str]) -> list[str]:
 
 
 def run(arguments: Namespace) -> None:
-    """Run the script, which ends the process. Processes that it starts know ``g4f`` and the redirect target as well."""
-    if arguments.to or arguments.base_url or arguments.auth:
-        target = redirect(arguments.to or "OpenAI", arguments.model, **server_options(arguments))
-        export_target(target)
-    elif arguments.model:
-        os.environ["G4F_LEGACY_REDIRECT_MODEL"] = arguments.model
+    """Run the script, and exit with its exit code. Processes that it starts get ``g4f`` and the redirect, too."""
     if arguments.script == ["-m"]:
         raise ValueError("-m needs the name of a module")
+    check_not_empty(arguments.to, "--to")
+    options = server_options(arguments)
+    if arguments.to or arguments.base_url or arguments.auth and current_target() is None:
+        export_target(redirect(arguments.to or "OpenAI", arguments.model, **options))
+    else:  # the target of the environment, if there is one
+        for name, value in (("MODEL", arguments.model), ("AUTH", arguments.auth)):
+            if value:
+                os.environ[f"G4F_LEGACY_REDIRECT_{name}"] = value
+        current_target()  # raises an error if it cannot be the target
     export_path()
     run_script(arguments.script, fold_tracebacks=not arguments.verbose)

@@ -13,8 +13,9 @@ _EPILOG = (
     "States: live; placeholder: gone, and redirected; unknown: does not exist; guarded: does not exist, but the script "
     "catches the error or tests for it. The exit code is 1 if a provider or another name is unknown, or a file cannot "
     "be read; an unknown model is sent to the server as it is. --json writes a list of objects with the keys path, "
-    "providers, models, names (each maps names to states), needs (what to configure), reasons (why a name is unknown), "
-    "error (why the file cannot be read, or an empty string) and is_known (false if the exit code is 1 because of it)."
+    "providers, models, names (each maps names to states), needs (what its completions need that is not configured), "
+    "reasons (why a name is unknown or differs from 2023), error (why the file cannot be read, or an empty string) and "
+    "is_known (false if the exit code is 1 because of it)."
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import Provider
 from ..concurrency.async_stream import AsyncStream
-from ..concurrency.loop_thread import iterate, resolve
+from ..concurrency.loop_thread import iterate, iterate_and_close
 from ..credentials import wrap_secrets
 from ..params import format_params
 from ..tokens import Tokens, yield_joined
@@ -57,7 +57,10 @@ class _Attribute(_Method):
 
 
 class BaseProvider(metaclass=_CountsProviders):
-    """The base of all providers. A class of a script's own has `create_completion`, which returns the tokens."""
+    """The base of a script's providers that define `create_completion`. All providers count as its instances.
+
+    What a class does not define raises NotImplementedError.
+    """
 
     url = ""
     model: list[str] = []
@@ -78,10 +81,10 @@ class BaseProvider(metaclass=_CountsProviders):
     @_Attribute
     def params(self: Any) -> str:
         """The parameters of the method that the class has to define, as `params.format_params` describes them."""
-        return format_params(self.__name__, self._get_own_method())
+        return format_params(self.__name__, self._get_required_method())
 
     @_Method
-    def _get_own_method(self: Any) -> Any:
+    def _get_required_method(self: Any) -> Any:
         return self.create_completion
 
     @_Method
@@ -94,17 +97,17 @@ class BaseProvider(metaclass=_CountsProviders):
         """Return the complete text of `create_completion`, which runs in a thread of its own."""
         wrap_secrets(kwargs)
 
-        def tokens() -> Generator[str, None, Any]:
+        def tokens() -> Generator[str, None, Any]:  # so that the script's code runs in the thread, whatever it returns
             return (yield from self.create_completion(model, messages, stream, **kwargs))
 
         return await AsyncStream(tokens())
 
 
 class AsyncProvider(BaseProvider):
-    """The base of all providers: each can be called asynchronously. A class of a script's own has `create_async`."""
+    """The base of a script's providers that define `create_async`. All providers count as its instances."""
 
     @_Method
-    def _get_own_method(self: Any) -> Any:
+    def _get_required_method(self: Any) -> Any:
         return self.create_async
 
     @_Method
@@ -125,13 +128,13 @@ class AsyncProvider(BaseProvider):
 
 
 class AsyncGeneratorProvider(AsyncProvider):
-    """The base of all providers: each can stream asynchronously. A class of a script's own has
-    `create_async_generator`, which is an asynchronous generator, or a coroutine that returns one."""
+    """The base of a script's providers that define `create_async_generator`: an asynchronous generator, or a coroutine
+    that returns one. All providers count as its instances."""
 
     supports_stream = True
 
     @_Method
-    def _get_own_method(self: Any) -> Any:
+    def _get_required_method(self: Any) -> Any:
         return self.create_async_generator
 
     @_Method
@@ -144,7 +147,7 @@ class AsyncGeneratorProvider(AsyncProvider):
         """Return the complete text of `create_async_generator`."""
         wrap_secrets(kwargs)
         create = _bind(self.create_async_generator, model, messages, stream, kwargs)
-        async with aclosing(resolve(create)) as tokens:
+        async with aclosing(iterate_and_close(create)) as tokens:
             return "".join([token async for token in tokens])
 
     @_Method

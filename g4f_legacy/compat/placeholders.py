@@ -4,12 +4,14 @@ They can be inspected like other providers, and calls to them go to the redirect
 """
 
 import json
-from collections.abc import Iterator
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
 from .. import registry
+from ..credentials import wrap_secrets
+from ..models import model_name
+from ..tokens import Tokens
 from .provider_module import ProviderModule
 from .redirects import route
 
@@ -48,9 +50,9 @@ class Placeholder(ProviderModule):
     def supports_gpt_4(self) -> bool:
         return bool(self._facts.get("supports_gpt_4", False))
 
-    def _create_completion(self, model: str, messages: list[Any], stream: bool, **kwargs: Any) -> Iterator[str]:
-        provider, model, options = route(self, model, kwargs)
-        yield from provider._create_completion(model, messages, stream, **options)
+    def _create_completion(self, model: Any, messages: list[Any], stream: bool, **kwargs: Any) -> Tokens:
+        wrap_secrets(kwargs)
+        return (yield from route(self, model_name(model), kwargs).start(messages, stream))
 
 
 _placeholders: dict[str, Placeholder] = {}  # by name; each is created when it is first used

@@ -1,14 +1,15 @@
 """The class that gives provider modules what providers had when they were classes."""
 
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine
 from functools import wraps
 from types import ModuleType
 from typing import Any
 
 from .. import availability, registry
-from ..concurrency.async_stream import AsyncStream, AsyncTokens
+from ..concurrency.async_stream import AsyncStream, AwaitableStream
 from ..credentials import wrap_secret, wrap_secrets
 from ..models import model_name
+from ..options import provider_name
 from ..tokens import Tokens
 from .redirects import route
 
@@ -25,6 +26,13 @@ class ProviderModule(ModuleType):
     def __reduce__(self) -> tuple[Any, tuple[str]]:
         return _import_provider, (self.__name__,)
 
+    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type]:
+        """Let scripts derive a class from the provider, as they could when it was one."""
+        from .base_provider import AsyncGeneratorProvider  # which imports this module
+
+        names = ("url", "model", "models", "params", "needs_auth", "supports_stream", "create_async_generator")
+        return (type(self.__name__, (AsyncGeneratorProvider,), {name: getattr(self, name) for name in names}),)
+
     @property
     def __name__(self) -> str:
         """The provider's name, as that of a class: scripts store it, and look it up in ``g4f.Provider``.
@@ -34,7 +42,7 @@ class ProviderModule(ModuleType):
         path = str(vars(self)["__name__"])
         if vars(self).pop("_is_reloaded", False):
             return path
-        return path.rpartition(".")[2]
+        return vars(self).get("_registered_name") or path.rpartition(".")[2]
 
     @__name__.setter
     def __name__(self, path: str) -> None:
@@ -45,19 +53,23 @@ class ProviderModule(ModuleType):
     @property
     def _create_completion(self) -> Any:
         """The module's own generator function, for direct calls: they go to the redirect target, too."""
-        replacement = vars(self).get("_replaced_completion")
-        if replacement is not None:
-            return replacement
-        own_completion = vars(self)["_create_completion"]
+        completion = self._unrouted_completion
+        if completion is vars(self).get("_replaced_completion"):
+            return completion
         routed = vars(self).get("_routed_completion")
-        if routed is None or routed.__wrapped__ is not own_completion:
-            routed = self._routed_completion = _route_calls(self, own_completion)
+        if routed is None or routed.__wrapped__ is not completion:  # the module was reloaded
+            routed = self._routed_completion = _route_calls(self, completion)
         return routed
 
     @_create_completion.setter
     def _create_completion(self, value: Any) -> None:
-        is_own = value is vars(self)["_create_completion"]  # as `unittest.mock` restores it
-        self._replaced_completion = None if is_own else value
+        own = (vars(self)["_create_completion"], vars(self).get("_routed_completion"))  # what tools for tests restore
+        self._replaced_completion = None if value in own else value
+
+    @property
+    def _unrouted_completion(self) -> Any:
+        """The module's own generator function, or what a script has assigned instead."""
+        return vars(self).get("_replaced_completion") or vars(self)["_create_completion"]
 
     @property
     def working(self) -> bool:
@@ -91,9 +103,7 @@ class ProviderModule(ModuleType):
     def supports_gpt_4(self) -> bool:
         return "gpt-4" in self.model
 
-    def create_completion(
-        self, model: Any, messages: list[Any], stream: bool = True, **kwargs: Any
-    ) -> Generator[str, None, None]:
+    def create_completion(self, model: Any, messages: list[Any], stream: bool = True, **kwargs: Any) -> Tokens:
         """Return the tokens of the provider or, if it is unavailable, of the redirect target.
 
         Nothing is sent before the first token is requested.
@@ -103,9 +113,7 @@ class ProviderModule(ModuleType):
         """
         wrap_secrets(kwargs)
         _check_stream(stream)
-        provider, model, options = route(self, model_name(model), kwargs)
-        tokens: Generator[str, None, None] = provider._create_completion(model, messages, stream, **options)
-        return tokens
+        return route(self, model_name(model), kwargs).start(messages, stream)
 
     def create_async(
         self,
@@ -136,7 +144,7 @@ class ProviderModule(ModuleType):
         *,
         stream: bool = True,
         **kwargs: Any,
-    ) -> AsyncTokens:
+    ) -> AwaitableStream:
         """Return the tokens for ``async for``, at once or after ``await``.
 
         Raises:
@@ -145,7 +153,7 @@ class ProviderModule(ModuleType):
         proxy, cookies = wrap_secret(proxy), wrap_secret(cookies)
         wrap_secrets(kwargs)
         given = _given(proxy=proxy, cookies=cookies)
-        return AsyncTokens(self.create_completion(model, messages, stream, **given, **kwargs))
+        return AwaitableStream(self.create_completion(model, messages, stream, **given, **kwargs))
 
 
 def wrap_module(module: Any) -> None:
@@ -155,7 +163,7 @@ def wrap_module(module: Any) -> None:
     """
     if not isinstance(module, ProviderModule):
         module._public_url = module.url  # scripts may assign `url`; this stays the public server's
-        setattr(module, module.__name__.rpartition(".")[2], module)
+        setattr(module, provider_name(module), module)
         module.__class__ = ProviderModule  # last, because it tells other threads that the rest is done
 
 
@@ -170,15 +178,13 @@ def _given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _route_calls(provider: Any, own_completion: Callable[..., Tokens]) -> Callable[..., Tokens]:
+def _route_calls(provider: Any, completion: Callable[..., Tokens]) -> Callable[..., Tokens]:
     """Return a provider's generator function with its calls routed as those of `ChatCompletion.create` are."""
 
-    @wraps(own_completion)
+    @wraps(completion)
     def _create_completion(model: Any, messages: list[Any], stream: bool, **kwargs: Any) -> Tokens:
         wrap_secrets(kwargs)
-        called, model, options = route(provider, model_name(model), kwargs)
-        completion = own_completion if called is provider else called._create_completion
-        return (yield from completion(model, messages, stream, **options))
+        return (yield from route(provider, model_name(model), kwargs).start(messages, stream))
 
     return _create_completion
 

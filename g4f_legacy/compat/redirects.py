@@ -13,9 +13,10 @@ from typing import Any, Callable, NamedTuple
 
 from .. import availability, registry
 from ..availability import is_placeholder, is_unavailable
-from ..credentials import wrap_secrets
-from ..errors import Hint, ProviderNotWorkingError
-from ..options import OPTIONS, get_base_url, is_public, read_options
+from ..credentials import wrap_secret, wrap_secrets
+from ..errors import Hint, ProviderNotWorkingError, RequestFailedError
+from ..options import OPTIONS, get_base_url, is_public, provider_name, read_options
+from ..tokens import Tokens
 
 FORWARDED_OPTIONS = (
     "temperature",
@@ -45,6 +46,28 @@ class Call(NamedTuple):
     provider: Any
     model: str
     options: dict[str, Any]
+
+    def start(self, messages: list[Any], stream: bool) -> Tokens:
+        """Return the tokens of the provider, which is not routed again."""
+        completion = (
+            getattr(self.provider, "_unrouted_completion", None)  # of a `ProviderModule`
+            or getattr(self.provider, "_create_completion", None)
+            or self.provider.create_completion  # of a class that the script defines
+        )
+        tokens: Tokens = completion(self.model, messages, stream, **self.options)
+        return tokens
+
+
+class _RedirectedCall(Call):
+    """A call to the server that the redirect names."""
+
+    def start(self, messages: list[Any], stream: bool) -> Tokens:
+        try:
+            return (yield from super().start(messages, stream))
+        except RequestFailedError as error:
+            if error.hint is Hint.CHECK_SERVER:  # which names what configures the provider, not the redirect
+                error.hint = Hint.CHECK_REDIRECT
+            raise
 
 
 @dataclass(eq=False)
@@ -104,7 +127,8 @@ def current_target() -> Target | None:
     """Return the redirect target, or None.
 
     It is the one that `redirect` set last, or else that of ``G4F_LEGACY_REDIRECT``, with its model, base URL and
-    credentials in ``G4F_LEGACY_REDIRECT_MODEL``, ``G4F_LEGACY_REDIRECT_URL`` and ``G4F_LEGACY_REDIRECT_AUTH``.
+    credentials in ``G4F_LEGACY_REDIRECT_MODEL``, ``G4F_LEGACY_REDIRECT_URL`` and ``G4F_LEGACY_REDIRECT_AUTH``. A base
+    URL without a name is that of ``OpenAI``.
 
     Raises:
         ProviderNotFoundError, ProviderNotWorkingError: the environment names a provider that cannot be the target.
@@ -112,36 +136,49 @@ def current_target() -> Target | None:
     """
     if _targets:
         return _targets[-1] if _targets[-1].provider else None
-    name = os.environ.get("G4F_LEGACY_REDIRECT")
+    name = _configured_target()
     if not name:
         return None
     options = _read_target_options()
-    return Target(_resolve_target(name, options), os.environ.get("G4F_LEGACY_REDIRECT_MODEL", ""), options)
+    return Target(_resolve_target(name, options), os.environ.get("G4F_LEGACY_REDIRECT_MODEL", "").strip(), options)
+
+
+def _configured_target() -> str:
+    name = os.environ.get("G4F_LEGACY_REDIRECT", "").strip()
+    return name or ("OpenAI" if os.environ.get("G4F_LEGACY_REDIRECT_URL", "").strip() else "")
 
 
 def _read_target_options() -> dict[str, Any]:
     options = {}
     for option, variable in _TARGET_VARIABLES.items():
-        value = os.environ.get(variable, "").strip()
+        value = wrap_secret(os.environ.get(variable, "").strip())
         if value:
             OPTIONS[option](value, variable)  # raises an error that names the variable
             options[option] = value
-    wrap_secrets(options)
     return options
 
 
 def _is_redirecting() -> bool:
     # Unlike `current_target`, it does not check the target, because the check reads `working`, which calls this.
-    return bool(_targets[-1].provider if _targets else os.environ.get("G4F_LEGACY_REDIRECT"))
+    return bool(_targets[-1].provider if _targets else _configured_target())
+
+
+def _has_usable_target() -> bool:
+    try:
+        target = current_target()
+    except (LookupError, ValueError, ProviderNotWorkingError):
+        return False
+    return target is not None and availability.is_usable(target.provider, target.options)
 
 
 availability.is_redirecting = _is_redirecting
+availability.has_usable_target = _has_usable_target
 
 
 def export_target(target: Target) -> None:
     """Set the environment variables that `current_target` reads, so that child processes have the same target."""
     variables = {
-        "G4F_LEGACY_REDIRECT": target.provider and target.provider.__name__.rpartition(".")[2],
+        "G4F_LEGACY_REDIRECT": target.provider and provider_name(target.provider),
         "G4F_LEGACY_REDIRECT_MODEL": target.model,
         **{variable: target.options.get(option) for option, variable in _TARGET_VARIABLES.items()},
     }
@@ -152,15 +189,26 @@ def export_target(target: Target) -> None:
             os.environ.pop(variable, None)
 
 
+def is_redirected(provider: Any, options: dict[str, Any]) -> bool:
+    """Return whether a call goes to the redirect target or, without one, fails.
+
+    With a target, credentials in the call alone are not enough to reach a public server of 2023: a script of that time
+    has them from that time, and neither they nor its prompts may leave the machine.
+    """
+    if current_target() is not None:
+        options = {"base_url": options.get("base_url")}
+    return is_unavailable(provider, options)
+
+
 def route(provider: Any, model: str, options: dict[str, Any]) -> Call:
     """Resolve the provider that is actually called.
 
     Raises:
         ProviderNotWorkingError: the provider is unavailable, and there is no target.
     """
-    if not is_unavailable(provider, options):
+    if not is_redirected(provider, options):
         return Call(provider, model, options)
-    name = provider.__name__.rpartition(".")[2]
+    name = provider_name(provider)
     if current_target() is None and not getattr(provider, "_NEEDS_AUTH_EVERYWHERE", True):
         read_options(provider, options)  # raises AuthenticationRequiredError: the public server needs credentials
     hint = Hint.REDIRECT_CALLS if is_placeholder(provider) else Hint.SET_SERVER_OR_REDIRECT
@@ -177,25 +225,27 @@ def redirected_call(name: str, options: dict[str, Any], *, failure: str = "", hi
         hint: of the error.
 
     Raises:
-        ProviderNotWorkingError: there is no target.
+        ProviderNotWorkingError: there is no target, or it has become unavailable.
     """
     target = current_target()
     if target is None:
         message = failure or f"{name} is gone, and there is no redirect for its calls"
-        error = ProviderNotWorkingError(message, hint=hint, provider=None if failure else name)
+        error = ProviderNotWorkingError(message, hint=hint, provider=name)
         if on_missing_target:
             on_missing_target(error)
         raise error
-    target_name = target.provider.__name__.rpartition(".")[2]
-    if target_name == name:  # its server was configured when it became the target, and no longer is
-        raise _unusable_target(name)
+    target_name = provider_name(target.provider)
     if (name, target_name, target.model) not in _logged:
         _logged.add((name, target_name, target.model))
         log.info("Calls to %s go to %s%s.", name, target_name, f", model {target.model}" if target.model else "")
     forwarded = forwarded_options(options)
     if not is_public(target.provider, target.options.get("base_url") or get_base_url(target.provider)):
         forwarded.pop("proxy", None)  # it was meant for a public service, not for the user's own server
-    return Call(target.provider, target.model, {**forwarded, **target.options})
+    kind = _RedirectedCall if "base_url" in target.options else Call
+    call = kind(target.provider, target.model, {**forwarded, **target.options})
+    if is_unavailable(call.provider, call.options):  # its server was configured when it became the target
+        raise _unusable_target(target_name)
+    return call
 
 
 def forwarded_options(options: dict[str, Any]) -> dict[str, Any]:
@@ -213,7 +263,7 @@ def _resolve_target(provider: str | ModuleType, options: dict[str, Any]) -> Any:
     registry.check_provider(module)
     if not is_unavailable(module, options):
         return module
-    name = module.__name__.rpartition(".")[2]
+    name = provider_name(module)
     if is_placeholder(module):
         raise ProviderNotWorkingError(f"{_UNUSABLE_TARGET.format(name)}: there are {', '.join(registry.names())}")
     raise _unusable_target(name)

@@ -9,6 +9,7 @@ from ..availability import is_unavailable
 from ..concurrency.async_stream import AsyncStream
 from ..credentials import wrap_secrets
 from ..errors import RetryNoProviderError, RetryProviderError
+from ..options import provider_name
 from ..tokens import Tokens, TokenStream
 from .base_provider import BaseProvider
 
@@ -68,14 +69,10 @@ class RetryProvider(BaseProvider):
                 first = next(tokens, None)
             except Exception as error:
                 failures.append(error)
-                exceptions[_provider_name(provider)] = error
+                exceptions[provider_name(provider)] = error
                 continue
             if first is not None:
                 yield first
                 yield from tokens
             return tokens.finish
         raise RetryProviderError(candidates, failures)
-
-
-def _provider_name(provider: Any) -> str:
-    return str(getattr(provider, "__name__", type(provider).__name__)).rpartition(".")[2]

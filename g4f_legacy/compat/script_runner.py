@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import ModuleType, TracebackType
 from typing import Any, NoReturn
 
@@ -120,9 +121,18 @@ class _ExitOnMissingTarget:
             if is_first:
                 print(f"g4f-legacy: {error}", file=sys.stderr)
         if is_first and threading.current_thread() is threading.main_thread():
+            _silence_event_loop()
             raise SystemExit(NOT_WORKING)
         _flush()
         os._exit(NOT_WORKING)
+
+
+def _silence_event_loop() -> None:
+    """Let a running event loop end without a word about the tasks that are left."""
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is not None:
+        with suppress(RuntimeError):  # none is running
+            asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
 
 
 def _flush() -> None:

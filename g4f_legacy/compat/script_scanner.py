@@ -1,24 +1,24 @@
 """Reports what scripts of 2023 use of g4f, and what that needs, without running them."""
 
 import ast
+import json
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
-from itertools import accumulate
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from .. import Provider, registry
 from ..availability import is_placeholder, is_unavailable
-from ..errors import single_line
+from ..errors import AuthenticationRequiredError, single_line
 from ..models import Model, find_model
-from ..options import env_variables, is_configured
+from ..options import env_variables, is_configured, read_options
 from .g4f_alias import find_module
 from .redirects import current_target
-from .script_names import ScriptNames, find_names
+from .script_names import SAMPLE_OPTIONS, ScriptNames, find_names, prefixes
 
 # The public root: what scripts import as `g4f` is looked up there.
 _g4f = import_module(__name__.partition(".")[0])
@@ -26,6 +26,8 @@ _g4f = import_module(__name__.partition(".")[0])
 LIVE, PLACEHOLDER, UNKNOWN, GUARDED = "live", "placeholder", "unknown", "guarded"
 
 _SKIPPED = {"__pycache__", "node_modules", "site-packages", "venv"}
+
+_VALUES = (bool, dict, list, str, tuple)
 
 _SERVERS = ("api", "gui", "interference")
 """Modules that answer requests from the redirect target, or from ``OpenAI`` if that is configured."""
@@ -41,9 +43,9 @@ class Report:
             unknown as well, but the file catches the error or tests for it.
         models: the same; a model has the state of its provider of 2023. An unknown one is sent as it is.
         names: the same for all other names. A star import is ``"Provider.*"``, and a private function of a provider
-            ``"Provider.Bing._create_completion"``.
+            ``"Provider.Bing._create_completion"``; ``"Provider.Bing()"`` calls what cannot be called.
         needs: what has to be configured.
-        reasons: why a name does not exist, and what to do instead.
+        reasons: why a name does not exist or does not do what it did in 2023, and what to do instead.
         error: why the file could not be read, or an empty string.
         is_known: whether all providers and names exist or are guarded, and the file could be read.
     """
@@ -91,10 +93,13 @@ def _scan_file(path: Path) -> Report:
 
 
 def _scan_source(path: Path, source: bytes) -> Report:
+    if path.suffix == ".ipynb" or _is_notebook(source):
+        error = "is a notebook: convert it with `jupyter nbconvert --to script`"
+        return Report(str(path), error=error, is_known=False)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about invalid escape sequences, for example
-            tree = ast.parse(source)
+            tree = ast.parse(source, str(path))
         names = find_names(tree, _star_names)
     except (SyntaxError, ValueError) as error:
         return Report(str(path), error=f"cannot be read: {error}", is_known=False)
@@ -102,46 +107,54 @@ def _scan_source(path: Path, source: bytes) -> Report:
         return Report(str(path), error="cannot be read: it is nested too deeply, or too large", is_known=False)
     report = Report(str(path))
     _Classifier(names, report).add_all()
-    report.needs = list(_needs(report, names))
+    report.needs = list(dict.fromkeys(_needs(report, names)))
     report.is_known = UNKNOWN not in {*report.providers.values(), *report.names.values()}
     return report
 
 
+def _is_notebook(source: bytes) -> bool:
+    try:
+        document = json.loads(source)
+    except (ValueError, RecursionError):  # not JSON, or nested too deeply
+        return False
+    return isinstance(document, dict) and "cells" in document
+
+
 def _star_names(path: str) -> list[str]:
     """Return the names that a star import from a module binds."""
-    module = _find(path, is_own_name=True)
+    module = _find(path, imports_g4f_legacy=True)
     return list(getattr(module, "__all__", None) or [name for name in dir(module) if not name.startswith("_")])
 
 
-def _find(path: str, is_own_name: bool) -> Any:
+def _find(path: str, imports_g4f_legacy: bool) -> Any:
     """Return what a dotted path names, or None if it does not exist."""
     found: Any = _g4f
     try:
         for name in filter(None, path.split(".")):
-            found = _get_attribute(found, name, is_own_name)
+            found = _get_attribute(found, name, imports_g4f_legacy)
     except (AttributeError, ImportError):
         return None
     return found
 
 
-def _get_attribute(parent: Any, name: str, is_own_name: bool) -> Any:
+def _get_attribute(parent: Any, name: str, imports_g4f_legacy: bool) -> Any:
     """Return an attribute of this package or of a module below it, as a script gets it.
 
     Args:
-        is_own_name: whether the script imports ``g4f_legacy`` rather than ``g4f``, which has fewer modules.
+        imports_g4f_legacy: whether the script imports ``g4f_legacy`` rather than ``g4f``, which has fewer modules.
 
     Raises:
         AttributeError: there is none.
         ImportError: it is a module that cannot be imported.
     """
-    if parent is _g4f and not is_own_name:
+    if parent is _g4f and not imports_g4f_legacy:
         found = getattr(parent, name, None)
         # Not any module that is an attribute: scripts cannot import `g4f.cli`, for example.
         return find_module(f"g4f.{name}") if found is None or isinstance(found, ModuleType) else found
     try:
         return getattr(parent, name)
     except AttributeError:
-        if is_own_name and hasattr(parent, "__path__"):
+        if imports_g4f_legacy and hasattr(parent, "__path__"):
             with suppress(ModuleNotFoundError):
                 return import_module(f"{parent.__name__}.{name}")
         raise
@@ -156,75 +169,78 @@ class _Classifier:
 
     def add_all(self) -> None:
         names, report = self._names, self._report
-        for path, is_caught in sorted(names.paths.items()):
+        for path, is_caught in names.paths.items():
             self._add_path(path, is_caught)
-        for path in names.star_imports:
-            if _find(path, names.is_own_name):
-                report.names[f"{path}.*".lstrip(".")] = LIVE
+        for path, is_caught in names.called.items():
+            self._add_call(path, is_caught)
+        for name, is_caught in names.providers.items():
+            self._add_provider(name, is_caught)
+        for path in filter(self._find, names.star_imports):
+            report.names[f"{path}.*".lstrip(".")] = LIVE
         for path in names.assigned:
-            if _find(path.rpartition(".")[0], names.is_own_name):
+            if self._find(path.rpartition(".")[0]):
                 report.names.setdefault(path, LIVE)
-        for name, is_caught in sorted(names.providers.items()):
-            try:
-                report.providers[name] = _provider_state(registry.get(name))
-            except (LookupError, ImportError, TypeError) as error:
-                self._add_missing(report.providers, name, is_caught, error)
-        for name in sorted(names.models):
+        for name in names.models:
             report.models[name] = _model_state(find_model(name), name)
-        report.providers = dict(sorted(report.providers.items()))
-        report.models = dict(sorted(report.models.items()))
-        report.names = dict(sorted(report.names.items()))
+        if names.has_class_test and (report.providers or "Provider" in report.names):
+            report.reasons["inspect.isclass"] = "providers are modules here: use inspect.ismodule"
+        for kind in ("providers", "models", "names", "reasons"):
+            setattr(report, kind, dict(sorted(getattr(report, kind).items())))
+
+    def _find(self, path: str) -> Any:
+        return _find(path, self._names.imports_g4f_legacy)
+
+    def _add_provider(self, name: str, is_caught: bool) -> None:
+        try:
+            self._report.providers[name] = _provider_state(registry.get(name))
+        except (LookupError, ImportError, TypeError) as error:
+            self._add_missing(self._report.providers, name, is_caught, str(error))
+
+    def _add_call(self, path: str, is_caught: bool) -> None:
+        found = self._find(path)
+        if found is not None and not callable(found):
+            reason = f"a {'provider' if _is_provider(found) else type(found).__name__} cannot be called"
+            self._add_missing(self._report.names, f"{path}()", is_caught, reason)
 
     def _add_path(self, path: str, is_caught: bool) -> None:
-        parent: Any = _g4f
-        attributes = path.split(".")
-        for prefix, name in zip(accumulate(attributes, "{}.{}".format), attributes):
+        found: Any = _g4f
+        used = ""
+        for prefix in prefixes(path):
+            parent, name = found, prefix.rpartition(".")[2]
             try:
-                found = _get_attribute(parent, name, self._names.is_own_name)
+                found = _get_attribute(parent, name, self._names.imports_g4f_legacy)
             except (AttributeError, ImportError) as error:
                 self._add_missing_attribute(parent, prefix, is_caught, error)
                 return
-            if isinstance(found, Model):
-                self._report.models[name] = _model_state(found, found.name)
-                return
-            if _is_provider(found):
+            if isinstance(parent, _VALUES):
+                break  # a method of it
+            used = prefix
+            if _is_provider(found):  # also one in a provider: `H2o.H2o`
                 self._report.providers[name] = _provider_state(found)
-            elif _is_provider(parent):
-                if name == "_create_completion":
-                    self._report.names[prefix] = _provider_state(parent)
-                return
-            elif not isinstance(found, (ModuleType, type)):
-                break  # the rest of the path is an attribute of a string, a list, and so on
-            parent = found
-        if not _is_provider(found):
-            self._report.names[prefix] = LIVE
+            elif _is_provider(parent) or not isinstance(found, (ModuleType, type, *_VALUES)):
+                break  # the rest of the path is an attribute of a function, and so on
+        if isinstance(found, Model):
+            self._report.models[name] = _model_state(found, found.name)
+        elif name == "_create_completion":
+            self._report.names[used] = _provider_state(parent)
+        elif not _is_provider(parent) and not _is_provider(found):
+            self._report.names[used] = LIVE
 
     def _add_missing_attribute(self, parent: Any, path: str, is_caught: bool, error: Exception) -> None:
-        if _is_in_copy(path, self._names.copies, self._report.path):
-            return
+        if self._names.imports_copy:
+            return  # a module of the copy, perhaps
         is_guarded = is_caught or path in self._names.tested
         if isinstance(parent, type(Provider)):
-            self._add_missing(self._report.providers, path.rpartition(".")[2], is_guarded, error)
+            self._add_missing(self._report.providers, path.rpartition(".")[2], is_guarded, str(error))
         else:
-            self._add_missing(self._report.names, path, is_guarded, error)
+            self._add_missing(self._report.names, path, is_guarded, str(error))
 
-    def _add_missing(self, states: dict[str, str], name: str, is_guarded: bool, error: Exception) -> None:
+    def _add_missing(self, states: dict[str, str], name: str, is_guarded: bool, reason: str) -> None:
         if is_guarded:
             states.setdefault(name, GUARDED)
             return
         states[name] = UNKNOWN
-        self._report.reasons[name] = single_line(str(error))
-
-
-def _is_in_copy(path: str, copies: Iterable[str], script: str) -> bool:
-    """Return whether a copy of g4f in the script's own folders has a module of that name, which is not replaced."""
-    for folder in Path(script).absolute().parents:
-        for copy in copies:
-            module = folder.joinpath(*copy.split("."))
-            own = module.joinpath(*path.split("."))
-            if own.is_dir() or any(file.with_suffix(".py").is_file() for file in (module, own)):
-                return True
-    return False
+        self._report.reasons[name] = single_line(reason)
 
 
 def _is_provider(value: Any) -> bool:
@@ -243,24 +259,37 @@ def _model_state(model: Model | None, name: str) -> str:
 
 
 def _needs(report: Report, names: ScriptNames) -> Iterator[str]:
-    is_redirected = current_target() is not None
-    if not is_redirected and _needs_redirect(report, names):
+    uses_server = any(name.partition(".")[0] in _SERVERS for name in report.names)
+    if not names.has_completion and not uses_server:
+        return
+    is_redirected = "redirect" in report.names or current_target() is not None
+    lacks_server = uses_server and not is_configured(registry.get("OpenAI"))
+    if not is_redirected and (lacks_server or _has_unavailable_provider(report, names)):
         yield "a redirect (g4f-legacy run --to NAME, or G4F_LEGACY_REDIRECT)"
-    for name, state in report.providers.items():
-        if state != LIVE:
-            continue
-        provider = registry.get(name)
-        if is_unavailable(provider, {}):
-            if not is_redirected and f"Provider.{name}.url" not in names.assigned:
-                yield f"{env_variables(provider, 'URL')[0]} (or a redirect)"
-        elif provider.needs_auth and not is_configured(provider):
-            yield " or ".join(env_variables(provider, "AUTH"))
+    for name in [name for name, state in report.providers.items() if state == LIVE]:
+        assigned = {"base_url": SAMPLE_OPTIONS["base_url"]} if f"Provider.{name}.url" in names.assigned else {}
+        for options in names.options.get(name, [{}]):
+            yield from _provider_needs(registry.get(name), {**assigned, **options}, is_redirected)
 
 
-def _needs_redirect(report: Report, names: ScriptNames) -> bool:
+def _has_unavailable_provider(report: Report, names: ScriptNames) -> bool:
     if names.has_unknown_provider or PLACEHOLDER in report.providers.values():
         return True
-    if names.has_indirect_provider and report.names and not report.providers:
-        return True
-    uses_server = any(name.partition(".")[0] in _SERVERS for name in report.names)
-    return uses_server and not is_configured(registry.get("OpenAI"))
+    return names.has_indirect_provider and bool(report.names) and not report.providers
+
+
+def _provider_needs(provider: Any, options: dict[str, Any], is_redirected: bool) -> Iterator[str]:
+    """Yield what has to be configured for a call with these options."""
+    alternative = ""
+    try:
+        if is_unavailable(provider, options):
+            if is_redirected:
+                return
+            alternative = " (or a redirect)"
+            yield env_variables(provider, "URL")[0] + alternative
+            options = {**options, "base_url": SAMPLE_OPTIONS["base_url"]}
+        read_options(provider, options)
+    except AuthenticationRequiredError as error:
+        yield " or ".join(error.auth_variables) + alternative
+    except (OSError, TypeError, ValueError):
+        return  # an option or an environment variable is wrong; the call tells which

@@ -8,17 +8,15 @@ class Scope:
     """The variables of a module, a class or a function, and what the script binds them to.
 
     Attributes:
-        is_function: whether its code runs when a function is called, rather than from top to bottom.
-        star_names: the variables that star imports bind, with their paths; only of the module's scope.
+        star_names: the variables that star imports bind, with their paths; the same in all scopes.
     """
 
-    def __init__(self, parent: "Scope | None" = None, is_class: bool = False, is_function: bool = False) -> None:
-        self.is_function: bool = is_function or parent is not None and parent.is_function
-        self.star_names: dict[str, str] = {}
+    def __init__(self, parent: "Scope | None" = None, is_class: bool = False) -> None:
+        self.star_names: dict[str, str] = parent.star_names if parent else {}
         self._parent = parent
         self._is_class = is_class
+        self._values: dict[ast.AST, ast.AST | None] = {}  # of the targets of assignments
         self._bindings: dict[str, list[ast.AST | str | None]] = {}  # a node, a path, or None: anything else
-        self._global_names: set[str] = set()
         self._paths: dict[str, str | None] = {}
 
     def bind_names(self, node: ast.AST) -> None:
@@ -29,75 +27,48 @@ class Scope:
             case ast.ImportFrom():
                 self._bind_imported_names(node)
             case ast.Assign():
-                for target in node.targets:
-                    self._bind_target(target, node.value)
+                self._values.update(dict.fromkeys(node.targets, node.value))
             case ast.AnnAssign() | ast.NamedExpr():
-                self._bind_target(node.target, node.value)
+                self._values[node.target] = node.value
             case ast.ClassDef():
                 self._bind(node.name, node)
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ExceptHandler(name=str()):
                 self._bind(str(node.name), None)
             case ast.Name(ctx=ast.Store()):
-                self._bind(node.id, None)
+                self._bind(node.id, self._values.get(node))
             case ast.arg():
                 self._bind(node.arg, None)
-            case ast.Global():
-                self._global_names.update(node.names)
 
     def _bind_modules(self, node: ast.Import) -> None:
         for imported in node.names:
-            path = path_in_g4f(imported.name)
-            if path and not imported.asname:  # `import lib.g4f.models` makes `lib.g4f` usable
-                self._bind(imported.name.removesuffix(f".{path}"), "")
-            else:
-                self._bind(imported.asname or imported.name, path)
+            package = imported.name.partition(".")[0]  # `import g4f.models` binds `g4f`
+            self._bind(imported.asname or package, path_in_g4f(imported.name if imported.asname else package))
 
     def _bind_imported_names(self, node: ast.ImportFrom) -> None:
         for imported in node.names:
             path = path_in_g4f(f"{node.module or ''}.{imported.name}".strip("."))
             self._bind(imported.asname or imported.name, path)
 
-    def _bind_target(self, target: ast.AST, value: ast.AST | None) -> None:
-        if isinstance(target, ast.Name) and value is not None:
-            self._bind(target.id, value)
-
     def _bind(self, name: str, value: ast.AST | str | None) -> None:
         if isinstance(value, ast.Constant) and value.value is None:
             return  # a first value, or what is left of a failed import
-        scope = self._module() if name in self._global_names else self
-        scope._bindings.setdefault(name, []).append(value)
+        self._bindings.setdefault(name, []).append(value)
 
-    def _module(self) -> "Scope":
-        scope = self
-        while scope._parent is not None:
-            scope = scope._parent
-        return scope
-
-    def path_of(self, node: ast.AST) -> str | None:
+    def path_of(self, node: ast.AST | None) -> str | None:
         """Return the path that an expression stands for, or None if that is not g4f or depends on the run."""
         base, attributes = split_attributes(node)
         if isinstance(base, ast.Call):
             return _join(self._path_of_call(base), attributes)
-        if not isinstance(base, ast.Name):
-            return None
-        parts = [base.id, *attributes]
-        for end in range(1, len(parts) + 1):  # `import lib.g4f` binds a dotted name
-            path = self._path_of_name(".".join(parts[:end]))
-            if path is not None:
-                return _join(path, parts[end:])
-        return None
+        return _join(self._path_of_name(base.id), attributes) if isinstance(base, ast.Name) else None
 
     def value_of(self, node: ast.AST | None) -> ast.AST | None:
         """Return what the script assigns to a variable, if it does that once; any other expression as it is."""
         if isinstance(node, ast.Name):
-            bindings = self._find_bindings(node.id)
+            scope = self._find_scope(node.id)
+            bindings = scope._bindings[node.id] if scope else []
             if len(bindings) == 1 and isinstance(bindings[0], ast.AST):
                 return bindings[0]
         return node
-
-    def _find_bindings(self, name: str) -> list[ast.AST | str | None]:
-        scope = self._find_scope(name)
-        return scope._bindings[name] if scope else []
 
     def _find_scope(self, name: str) -> "Scope | None":
         scope: Scope | None = self
@@ -110,7 +81,7 @@ class Scope:
     def _path_of_name(self, name: str) -> str | None:
         scope = self._find_scope(name)
         if scope is None:
-            return self._module().star_names.get(name)
+            return self.star_names.get(name)
         if name not in scope._paths:
             scope._paths[name] = None  # of a variable that is assigned to itself
             paths = {scope._path_of_binding(binding) for binding in scope._bindings[name]}
@@ -129,7 +100,7 @@ class Scope:
         return None
 
 
-def split_attributes(node: ast.AST) -> tuple[ast.AST, list[str]]:
+def split_attributes(node: Any) -> tuple[Any, list[str]]:
     """Return the expression in front of the attributes that are read from it, and their names."""
     attributes = []
     while isinstance(node, ast.Attribute):

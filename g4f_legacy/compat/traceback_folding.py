@@ -2,6 +2,9 @@
 
 The frames of this package, requests and urllib3 are left out, with those of the standard library around them. Errors
 without such frames are printed as Python prints them.
+
+Python's own hook prints both kinds, so an error is changed while it is printed. `traceback.TracebackException` would
+need no change, but on Python 3.10 and 3.11 it prints no "Did you mean: 'create'?".
 """
 
 import sys
@@ -18,7 +21,10 @@ _PACKAGES = ("g4f_legacy", "requests", "urllib3")
 # of all bundled modules have relative paths.
 _STANDARD_LIBRARY = PurePath(threading.Thread.run.__code__.co_filename).parent
 
-_NOTICE = "g4f-legacy: Frames of g4f_legacy, requests and urllib3 are not shown. Use g4f-legacy run -v to see them."
+_NOTICE = (
+    f"g4f-legacy: Frames of {', '.join(_PACKAGES[:-1])} and {_PACKAGES[-1]} are not shown."
+    " Use g4f-legacy run -v to see them."
+)
 
 
 def fold_thread_errors() -> None:
@@ -74,20 +80,18 @@ def _folded(error: BaseException) -> Iterator[None]:
     """
     original: list[tuple[BaseException, _Display]] = []
     try:
-        errors = list(_displayed_errors(error))
-        folded = _fold(errors)
-        original = [(each, _Display.of(each)) for each in errors]
-        for each in errors:
-            folded[id(each)].apply(each)
+        folded = _fold(error)
+        original = [(each, _Display.of(each)) for each, _ in folded]
+        for each, display in folded:
+            display.apply(each)
     except Exception:
         _restore(original)
         original = []
-    is_shorter = any(display.trace is not each.__traceback__ for each, display in original)
     try:
         yield
     finally:
         _restore(original)
-    if is_shorter and sys.stderr is not None:
+    if original and sys.stderr is not None:
         with suppress(OSError, ValueError):  # as Python does if stderr cannot be written
             print(_NOTICE, file=sys.stderr, flush=True)
 
@@ -98,8 +102,9 @@ def _restore(original: list[tuple[BaseException, _Display]]) -> None:
             display.apply(error)
 
 
-def _displayed_errors(error: BaseException) -> Iterator[BaseException]:
-    """Yield each error that Python prints with an uncaught one: itself, those chained to it, and those in groups."""
+def _fold(error: BaseException) -> list[tuple[BaseException, _Display]]:
+    """Return what to print of an error, of those chained to it and of those in groups, where that is less than all."""
+    folded = []
     seen = set()
     remaining: list[BaseException | None] = [error]
     while remaining:
@@ -107,8 +112,26 @@ def _displayed_errors(error: BaseException) -> Iterator[BaseException]:
         if current is None or id(current) in seen:
             continue
         seen.add(id(current))
-        yield current
-        remaining += [_chained_error(current), *_group_members(current)]
+        trace = _fold_trace(current.__traceback__)
+        chained = _find_chained(current)
+        if trace is not current.__traceback__ or chained is not _chained_error(current):
+            is_cause = current.__cause__ is not None or current.__suppress_context__
+            display = _Display(trace, chained, None, True) if is_cause else _Display(trace, None, chained, False)
+            folded.append((current, display))
+        remaining += [chained, *_group_members(current)]
+    return folded
+
+
+def _find_chained(error: BaseException) -> BaseException | None:
+    """Return the next error to print above this one: one that has frames left, or that never had any."""
+    seen = {id(error)}
+    chained = _chained_error(error)
+    while chained is not None and chained.__traceback__ is not None and _fold_trace(chained.__traceback__) is None:
+        seen.add(id(chained))
+        chained = _chained_error(chained)
+        if id(chained) in seen:  # only a script can make such a cycle
+            return None
+    return chained
 
 
 def _chained_error(error: BaseException) -> BaseException | None:
@@ -122,33 +145,6 @@ def _group_members(error: BaseException) -> tuple[BaseException, ...]:
     if sys.version_info >= (3, 11) and isinstance(error, BaseExceptionGroup):
         return error.exceptions
     return ()
-
-
-def _fold(errors: list[BaseException]) -> dict[int, _Display]:
-    """Return what to print of each error, by its id."""
-    traces = {id(error): _fold_trace(error.__traceback__) for error in errors}
-
-    def find_chained(error: BaseException) -> BaseException | None:
-        """Return the next error to print above this one: one that has frames left, or that never had any."""
-        seen = {id(error)}
-        chained = _chained_error(error)
-        while chained is not None and chained.__traceback__ is not None and traces[id(chained)] is None:
-            seen.add(id(chained))
-            chained = _chained_error(chained)
-            if id(chained) in seen:  # only a script can make such a cycle
-                return None
-        return chained
-
-    displays = {}
-    for error in errors:
-        chained = find_chained(error)
-        if chained is _chained_error(error):
-            displays[id(error)] = _Display.of(error)._replace(trace=traces[id(error)])
-        elif error.__cause__ is not None:
-            displays[id(error)] = _Display(traces[id(error)], chained, None, True)
-        else:
-            displays[id(error)] = _Display(traces[id(error)], None, chained, False)
-    return displays
 
 
 def _fold_trace(trace: TracebackType | None) -> TracebackType | None:
@@ -172,10 +168,10 @@ def _shown_steps(steps: list[TracebackType]) -> list[TracebackType]:
     library: list[TracebackType] = []  # shown only if it is between frames of the script, or below them
     is_below_package = False
     for step in steps:
-        if _is_of_package(step.tb_frame):
+        if _is_package_frame(step.tb_frame):
             is_below_package = True
             library = []
-        elif not _is_of_standard_library(step.tb_frame):
+        elif not _is_stdlib_frame(step.tb_frame):
             is_below_package = False
             shown += [*library, step]
             library = []
@@ -184,12 +180,12 @@ def _shown_steps(steps: list[TracebackType]) -> list[TracebackType]:
     return shown + library
 
 
-def _is_of_package(frame: FrameType) -> bool:
+def _is_package_frame(frame: FrameType) -> bool:
     # By the name of the module: generated code, such as that of a dataclass, has no file.
     return _module_name(frame) in _PACKAGES
 
 
-def _is_of_standard_library(frame: FrameType) -> bool:
+def _is_stdlib_frame(frame: FrameType) -> bool:
     if _module_name(frame) not in sys.stdlib_module_names:
         return False
     # By its file as well: a script may have a module of its own that is called secrets.py.

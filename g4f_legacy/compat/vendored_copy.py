@@ -28,8 +28,8 @@ def find_in_copy(
         resolve: returns the module of this package for that name, or raises ModuleNotFoundError with that name.
     """
     parent, _, name = fullname.rpartition(".")
-    own_name = getattr(sys.modules.get(parent), "__name__", parent)
-    if "g4f" in parent.split(".") and own_name != parent:  # a package of ours, where the copy has no files
+    real_name = getattr(sys.modules.get(parent), "__name__", parent)
+    if "g4f" in parent.split(".") and real_name != parent:  # a package of ours, where the copy has no files
         return alias_spec(fullname, resolve)
     spec = PathFinder.find_spec(fullname, path)
     if spec is None:
@@ -46,8 +46,8 @@ class _CopyLoader:
     Which of the two is decided here rather than by the finder, for the reason that `alias_spec` states.
     """
 
-    def __init__(self, own_loader: "Any", resolve: "Callable[[str], ModuleType]") -> None:
-        self._own_loader = own_loader
+    def __init__(self, copy_loader: "Any", resolve: "Callable[[str], ModuleType]") -> None:
+        self._copy_loader = copy_loader
         self._resolve = resolve
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
@@ -56,7 +56,7 @@ class _CopyLoader:
         except ModuleNotFoundError as error:
             if error.name != spec.name:
                 raise
-            spec.loader = self._own_loader  # which the import system asks from now on
+            spec.loader = self._copy_loader  # which the import system asks from now on
             return spec.loader.create_module(spec) if spec.loader else None
         if spec.submodule_search_locations is not None:
             return _Copy(spec, module)
@@ -77,10 +77,10 @@ class _Copy(ModuleType):
 
     def __getattr__(self, name: str) -> "Any":
         value = getattr(self._original, name, None)
-        if not (value is None or isinstance(value, ModuleType)) or not self._has_file(name):
-            return getattr(self._original, name)
-        module = import_module(f"{self.__name__}.{name}")
-        return self.__dict__.get(name, module)
+        if (value is None or isinstance(value, ModuleType)) and self._has_file(name):
+            module = import_module(f"{self.__name__}.{name}")
+            return vars(self).get(name, module)  # `__setattr__` may have stored the class of that name
+        return getattr(self._original, name)
 
     def __setattr__(self, name: str, value: "Any") -> None:
         if sys.modules.get(f"{self.__name__}.{name}") is value:  # the import system has just imported it

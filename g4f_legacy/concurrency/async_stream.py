@@ -1,8 +1,7 @@
 """Completions for asynchronous code: generators that run in a thread of their own."""
 
 from asyncio import CancelledError, shield, wrap_future
-from collections.abc import AsyncGenerator, AsyncIterator, Generator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
 from typing import Any
 
 from ..tokens import TokenStream, join_tokens
@@ -35,10 +34,10 @@ class AsyncStream(AsyncGenerator[str, None]):
         return self.text().__await__()
 
     async def text(self) -> str:
-        """Return the complete text. Raises what the completion raises."""
+        """Return the complete text, or an empty one after `aclose`. Raise what the completion raises."""
         if self._worker.stopped.is_set():
             return ""
-        async with _running(self._worker):
+        async with _Running(self._worker):
             return await wrap_future(self._worker.call(_join, self._tokens))
 
     def __aiter__(self) -> AsyncGenerator[str, None]:
@@ -47,34 +46,34 @@ class AsyncStream(AsyncGenerator[str, None]):
         return _iterate(self._worker, self._tokens)
 
     def __anext__(self) -> Any:
-        return self._iterate_once().__anext__()
+        return self._get_shared_iterator().__anext__()
 
     def asend(self, value: Any) -> Any:
-        return self._iterate_once().asend(value)
+        return self._get_shared_iterator().asend(value)
 
     def athrow(self, *error: Any) -> Any:
-        return self._iterate_once().athrow(*error)
+        return self._get_shared_iterator().athrow(*error)
 
     async def aclose(self) -> None:
         """Stop the completion, and return when that is done. Another task may be waiting for a token: it gets none."""
         await shield(wrap_future(self._worker.stop()))
 
-    def _iterate_once(self) -> AsyncGenerator[str, None]:
+    def _get_shared_iterator(self) -> AsyncGenerator[str, None]:
         if self._iterator is None:
             self._iterator = _iterate(self._worker, self._tokens)
         return self._iterator
 
 
-class AsyncTokens(AsyncStream):
+class AwaitableStream(AsyncStream):
     """An `AsyncStream` that is like the result of a coroutine, too: ``await`` returns the stream itself."""
 
-    def __await__(self) -> Generator[Any, None, "AsyncTokens"]:  # type: ignore[override]
+    def __await__(self) -> Generator[Any, None, "AwaitableStream"]:  # type: ignore[override]
         yield from ()  # makes this a generator, as `__await__` has to return an iterator
         return self
 
 
 async def _iterate(worker: StreamWorker, tokens: TokenStream) -> AsyncGenerator[str, None]:
-    async with _running(worker):
+    async with _Running(worker):
         while not worker.stopped.is_set():
             token = await wrap_future(worker.call(_next, worker, tokens))
             if token is STREAM_END:
@@ -102,13 +101,20 @@ def _join(tokens: TokenStream) -> str:
         raise CancelledError from error
 
 
-@asynccontextmanager
-async def _running(worker: StreamWorker) -> AsyncIterator[None]:
-    try:
-        yield
-    except CancelledError:
-        worker.stop()  # not awaited, so that the cancellation takes effect at once
-        raise
-    finally:
-        if not worker.stopped.is_set():
-            await shield(wrap_future(worker.stop()))
+class _Running:
+    """Stops a completion when the block ends.
+
+    It is no generator, because asyncio would close that by itself: at the end of the loop, in any order.
+    """
+
+    def __init__(self, worker: StreamWorker) -> None:
+        self._worker = worker
+
+    async def __aenter__(self) -> None:
+        pass
+
+    async def __aexit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if isinstance(error, CancelledError):
+            self._worker.stop()  # not awaited, so that the cancellation takes effect at once
+        elif not self._worker.stopped.is_set():
+            await shield(wrap_future(self._worker.stop()))

@@ -17,6 +17,9 @@ POLL_INTERVAL = 0.1
 """How often a thread that waits for a token checks whether it has been stopped, in seconds. On Windows, it is also how
 long Ctrl-C takes at most, which does not interrupt a wait for a lock."""
 
+INTERRUPT_TIMEOUT = 1.0
+"""Seconds that Ctrl-C waits for the thread. Code in it that blocks its event loop cannot be interrupted."""
+
 log = logging.getLogger(__name__)
 
 
@@ -27,17 +30,21 @@ def iterate(open_tokens: Callable[[], Any]) -> Generator[str, None, None]:
     closed or, while this one waits for a token, cancelled.
 
     Args:
-        open_tokens: what to call in the thread; see `resolve`.
+        open_tokens: what to call in the thread; see `iterate_and_close`.
     """
     loop_thread = _LoopThread(open_tokens)
+    timeout = None
     try:
         while (token := loop_thread.next()) is not STREAM_END:
             yield token
+    except KeyboardInterrupt:
+        timeout = INTERRUPT_TIMEOUT
+        raise
     finally:
-        loop_thread.stop()
+        loop_thread.stop(timeout)
 
 
-async def resolve(open_tokens: Callable[[], Any]) -> AsyncGenerator[str, None]:
+async def iterate_and_close(open_tokens: Callable[[], Any]) -> AsyncGenerator[str, None]:
     """Yield the tokens of an asynchronous generator, and close it.
 
     Args:
@@ -65,7 +72,7 @@ class _LoopThread:
         self._open_tokens = open_tokens
         self._results: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._is_ready = threading.Event()  # set when the next three are, or the thread has failed
+        self._is_ready = threading.Event()  # set when the loop, task and request exist, or the thread has failed
         self._loop: asyncio.AbstractEventLoop
         self._task: asyncio.Task[None] | None = None
         self._request: asyncio.Event
@@ -85,8 +92,8 @@ class _LoopThread:
         finally:
             del error  # its traceback refers to this frame
 
-    def stop(self) -> None:
-        """End the task, and wait for the thread."""
+    def stop(self, timeout: float | None = None) -> None:
+        """End the task, and wait for the thread, at most for a number of seconds."""
         atexit.unregister(self.stop)
         if self._thread is None:
             return
@@ -96,7 +103,7 @@ class _LoopThread:
             with suppress(RuntimeError):  # the loop is closed
                 self._loop.call_soon_threadsafe(self._task.cancel)
         if self._thread is not threading.current_thread():  # which may collect the generator as garbage
-            self._thread.join()
+            self._thread.join(timeout)
 
     def _start(self) -> None:
         # A daemon, because Python waits for other threads before it closes the generators that a script has left open.
@@ -113,6 +120,8 @@ class _LoopThread:
         while True:
             with suppress(Empty):
                 return self._results.get(timeout=POLL_INTERVAL)
+            if self._thread is not None and not self._thread.is_alive() and self._results.empty():
+                raise RuntimeError("the thread of this completion is gone: it cannot be continued after a fork")
             sleep(0)  # ends the completion if its `StreamWorker` was stopped
 
     def _run(self) -> None:
@@ -129,7 +138,7 @@ class _LoopThread:
         self._request = asyncio.Event()
         self._is_ready.set()
         try:
-            async with aclosing(resolve(self._open_tokens)) as tokens:
+            async with aclosing(iterate_and_close(self._open_tokens)) as tokens:
                 async for token in tokens:
                     if self._is_stopped:  # and the generator has suppressed that
                         break

@@ -13,7 +13,7 @@ from ..availability import is_placeholder, is_unavailable
 from ..compat.redirects import Call, current_target, redirected_call, route
 from ..concurrency.worker import STREAM_END, StreamWorker
 from ..errors import GenerationError, ProviderError
-from ..options import read_options
+from ..options import provider_name, read_options
 from ..prompt import check_messages
 from ..registry import list_models
 from ..tokens import Finish, TokenStream
@@ -52,7 +52,7 @@ class Engine:
         self, provider: ModuleType, model: str | None, max_concurrent: int, options: Mapping[str, Any]
     ) -> None:
         self.provider: Any = provider
-        self.name = _short_name(provider)
+        self.name = provider_name(provider)
         self.model = model
         self._queue = _CompletionQueue(max_concurrent)
         self._options = dict(options)
@@ -96,9 +96,9 @@ class Engine:
             TypeError, ValueError: the messages are invalid.
         """
         check_messages(messages)
-        provider, model, options = self._route(self.model or model)
-        options = {**rename_parameters(provider, parameters), **options}
-        tokens = provider._create_completion(model, messages, stream and provider.supports_stream, **options)
+        call = self._route(self.model or model)
+        options = {**rename_parameters(call.provider, parameters), **call.options}
+        tokens = call._replace(options=options).start(messages, stream and call.provider.supports_stream)
         return ActiveCompletion(tokens, str, self._queue)
 
     def relay(self, body: dict[str, Any]) -> "ActiveCompletion | None":
@@ -126,8 +126,8 @@ class Engine:
         check_parameters(provider, parameters)
 
     def _route(self, model: str) -> Call:
-        provider, model, options = route(self.provider, model, self._options)
-        return Call(provider, model, {"retries": 0, **options})  # clients retry, and need to know of a rate limit
+        call = route(self.provider, model, self._options)
+        return call._replace(options={"retries": 0, **call.options})  # clients retry, and need to know of a rate limit
 
     def _list_models(self) -> None:
         try:
@@ -273,7 +273,3 @@ class _CompletionQueue:
         """Stop all completions."""
         for completion in list(self._completions):
             completion.stop()
-
-
-def _short_name(provider: Any) -> str:
-    return str(provider.__name__).rpartition(".")[2]

@@ -85,6 +85,8 @@ def serve_in_background(
     """
     family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     listener = socket.create_server(address[:2], family=family, backlog=_MAX_CONNECTIONS)
+    # It warns of each request that waits for a thread, also for a moment.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     server = waitress.create_server(
         app,
         sockets=[listener],

@@ -9,6 +9,8 @@ https://platform.openai.com/docs/api-reference/chat/create
 from collections.abc import Mapping
 from typing import Any
 
+from ..options import provider_name
+
 _COMMON = ("temperature", "top_p", "seed", "presence_penalty", "frequency_penalty", "stop", "max_tokens")
 _REQUEST_FIELDS = ("model", "messages", "prompt", "stream", "stream_options")
 _IGNORED = (  # they do not affect the completion; the last three only with `tools` or `functions`, which are refused
@@ -67,7 +69,7 @@ def check_parameters(provider: Any, parameters: Mapping[str, Any]) -> None:
     honoured = _get_honoured(provider)
     for name, value in parameters.items():
         if name not in honoured and not _asks_for_nothing(name, value):
-            raise UnsupportedParameterError(name, provider.__name__.rpartition(".")[2])
+            raise UnsupportedParameterError(name, provider_name(provider))
 
 
 def rename_parameters(provider: Any, parameters: Mapping[str, Any]) -> dict[str, Any]:

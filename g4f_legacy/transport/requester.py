@@ -11,7 +11,7 @@ from urllib3.exceptions import HTTPError
 
 from ..concurrency.worker import sleep
 from ..errors import Hint, ProviderError, RequestFailedError
-from ..options import Options, env_variables, has_credentials, has_working_public_server, is_public
+from ..options import Options, env_variables, has_credentials, has_working_public_server, is_public, provider_name
 from ..parsing.payload import summarize
 from .body import drain_redirect
 from .cookies import Cookies
@@ -53,7 +53,7 @@ class Requester:
     """
 
     def __init__(self, provider: ModuleType, options: Options, base_url: str) -> None:
-        self.name = provider.__name__.rpartition(".")[2]
+        self.name = provider_name(provider)
         self.headers: dict[str, str] = {}
         self._provider: Any = provider
         self._options = options

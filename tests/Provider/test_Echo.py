@@ -36,11 +36,10 @@ def test_without_a_user_message_the_last_text_is_repeated() -> None:
     assert list(Echo._create_completion("", messages, True)) == ["b"]
 
 
-@pytest.mark.parametrize("roles", [["user"], ["system"], ["user", "assistant", "user"]])
-def test_nothing_to_repeat(roles: list[str]) -> None:
-    messages = [{"role": role, "content": ""} for role in roles]
-    messages[0]["content"] = "an earlier text" if len(roles) > 1 else ""
-    with pytest.raises(ValueError, match="messages has no text to repeat"):
+@pytest.mark.parametrize("texts", [[("user", "")], [("system", "")], [("assistant", "a"), ("user", "")]])
+def test_nothing_to_repeat(texts: list[tuple[str, str]]) -> None:
+    messages = [{"role": role, "content": content} for role, content in texts]
+    with pytest.raises(ValueError, match="no user message with a text"):
         list(Echo._create_completion("", messages, True))
 
 

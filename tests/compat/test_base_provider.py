@@ -18,7 +18,6 @@ from g4f_legacy import (
     RetryProvider,
     debug,
 )
-from g4f_legacy.compat import base_provider, helper
 from g4f_legacy.errors import StreamNotSupportedError
 
 HELLO = [{"role": "user", "content": "Hello"}]
@@ -219,11 +218,6 @@ def test_a_method_that_is_not_defined(base: Any, method: str) -> None:
         asyncio.run(Own().create_async("m", HELLO))
     with pytest.raises(StreamNotSupportedError, match="^Own cannot stream"):
         ChatCompletion.create("m", HELLO, Own(), stream=True)
-
-
-def test_helpers_of_the_module() -> None:
-    assert base_provider.format_prompt is helper.format_prompt
-    assert base_provider.get_cookies is helper.get_cookies
 
 
 def test_messages_is_callable() -> None:

@@ -295,6 +295,5 @@ class TestHowItEnds:
                 assert wait_until(lambda: "ready" in (tmp_path / "log").read_text(), 20)
                 send(process)
                 code = process.wait(20)
-                ends.append((code, wait_until(lambda: all_ended(tmp_path), 1)))
-
+                ends.append((code, wait_until(lambda: all_ended(tmp_path), 10 if end[1] else 1)))
         assert ends == [end, end]

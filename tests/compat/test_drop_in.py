@@ -18,6 +18,83 @@ from g4f_legacy.compat.g4f_alias import DROP_IN
 
 PACKAGE = Path(g4f_legacy.__path__[0])
 
+PYTHON_3_ONLY = [
+    "raise x from y",
+    "raise x from None",
+    "def f(*, a): pass",
+    "lambda *, a: a",
+    "def f(a: int): pass",
+    "def f() -> int: pass",
+    "a: int = 5",
+    "{**a}",
+    "f(**a, **b)",
+    "f(*a, b)",
+    "f(*a, *b)",
+    "[*a]",
+    "a, *b = c",
+    "f'{a}'",
+    "print(a, file=b)",
+    "class A(metaclass=B): pass",
+    "def f():\n    a = 1\n    def g():\n        nonlocal a",
+    "def f():\n    yield from a",
+    "async def f(): pass",
+    "if (a := b): pass",
+    "1_000",
+    "a @ b",
+    "def f(a, /): pass",
+]
+
+
+def python_3_syntax(source: str) -> list[str]:
+    """Return what Python 2 cannot parse."""
+    try:
+        tree = ast.parse(source, feature_version=(3, 4))
+    except SyntaxError as error:
+        return [str(error)]
+    return [ast.dump(node) for node in ast.walk(tree) if is_python_3_only(node)]
+
+
+def is_python_3_only(node: ast.AST) -> bool:
+    match node:
+        case ast.JoinedStr() | ast.Nonlocal() | ast.YieldFrom():
+            return True
+        case ast.Raise():
+            return node.cause is not None
+        case ast.arguments():
+            return bool(node.kwonlyargs)
+        case ast.arg():
+            return node.annotation is not None
+        case ast.FunctionDef():
+            return node.returns is not None
+        case ast.Dict():
+            return None in node.keys
+        case ast.ClassDef():
+            return bool(node.keywords)
+        case ast.Call():
+            return is_python_3_call(node)
+        case ast.List() | ast.Set() | ast.Tuple():
+            return any(isinstance(element, ast.Starred) for element in node.elts)
+    return False
+
+
+def is_python_3_call(call: ast.Call) -> bool:
+    """Return whether a call has keywords of the function `print`, or unpacks anything but its last arguments."""
+    if isinstance(call.func, ast.Name) and call.func.id == "print" and call.keywords:
+        return True
+    unpacks = [isinstance(argument, ast.Starred) for argument in call.args]
+    unpacks_keywords = [keyword.arg is None for keyword in call.keywords]
+    return any(unpacks[:-1]) or any(unpacks_keywords[:-1])
+
+
+def find_interpreter(version: str) -> str:
+    """Return the path of an older Python, or skip the test."""
+    installed = Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}")
+    for path in [shutil.which(f"python{version}"), *map(str, installed)]:
+        # pyenv's shims exist for versions that are not selected, too, and fail.
+        if path and subprocess.run([path, "-c", ""], capture_output=True, timeout=60).returncode == 0:
+            return path
+    pytest.skip(f"python{version} is not installed")
+
 
 class TestFolder:
     """In an environment with no package at all."""
@@ -141,7 +218,30 @@ print(g4f.__name__, sitecustomize.__file__, sys.path[1:3], "added" in sys.path)
             assert (done.returncode, done.stderr) == (0, "")
             assert done.stdout == (f"{drop_in}\n" if arguments == ["path"] else "Hello True\n")
 
-    def test_older_versions_of_python_can_parse_it(self) -> None:
-        for file in Path(DROP_IN).glob("*.py"):
-            ast.parse(file.read_text("utf-8"), feature_version=(3, 4))
-            assert file.read_text("utf-8").isascii()
+
+class TestOlderVersionsOfPython:
+    """They find the folder as well, because ``PYTHONPATH`` is for all."""
+
+    @pytest.mark.parametrize("name", ["g4f.py", "sitecustomize.py"])
+    def test_they_can_parse_it(self, name: str) -> None:
+        source = Path(DROP_IN, name).read_text("utf-8")
+        assert source.isascii() and python_3_syntax(source) == []
+
+    def test_there_are_no_other_files(self) -> None:
+        assert {file.name for file in Path(DROP_IN).glob("**/*.py")} == {"g4f.py", "sitecustomize.py"}
+
+    @pytest.mark.parametrize("source", PYTHON_3_ONLY)
+    def test_the_check_can_fail(self, source: str) -> None:
+        assert python_3_syntax(source)
+
+    @pytest.mark.parametrize("version", ["2.7", "3.6"])
+    def test_they_start_as_before(self, version: str, tmp_path: Path) -> None:
+        interpreter = find_interpreter(version)
+        script = tmp_path / "script.py"
+        script.write_text("try:\n    import g4f\nexcept ImportError as error:\n    print(error)")
+        environment = {"PYTHONPATH": DROP_IN, "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run([interpreter, script], env=environment, capture_output=True, encoding="utf-8", timeout=60)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith(
+            f"g4f is g4f_legacy here, which needs Python 3.10 or later, and this is {version}"
+        )

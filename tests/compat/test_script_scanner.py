@@ -83,8 +83,6 @@ def test_configured_providers_need_nothing(tmp_path: Path, monkeypatch: pytest.M
         ("import g4f.Provider.Bing", ["Bing"]),
         ("import os\nos.Provider.Bing", []),
         ("def f():\n    return g4f.Provider.Bing\nimport g4f", ["Bing"]),
-        ("import lib.g4f\nlib.g4f.Provider.Bing", ["Bing"]),
-        ("import lib.g4f.models\nlib.g4f.Provider.Bing", ["Bing"]),
         ("import g4f\nG = g4f.Provider\ndef f(): return G.Bing", ["Bing"]),
         ("def f():\n    return H.Bing\nH = G\nG = g4f.Provider\nimport g4f", ["Bing"]),
         ("import g4f_legacy as g4f\ng4f.Provider.Bing", ["Bing"]),
@@ -119,7 +117,7 @@ def test_a_script_that_cannot_be_read(source: str, tmp_path: Path) -> None:
 class TestCommand:
     def folder(self, tmp_path: Path) -> Path:
         for name, source in {
-            "bot.py": "import g4f\ng4f.Provider.Bing",
+            "bot.py": "import g4f\ng4f.ChatCompletion.create('', [], g4f.Provider.Bing)",
             "no_use.py": "import os",
             "sub/other.py": "from g4f import ChatCompletion",
             ".hidden/x.py": "import g4f\ng4f.Provider.Nope",
@@ -135,7 +133,7 @@ class TestCommand:
         folder = self.folder(tmp_path)
         assert run("scan", str(folder)) == (
             0,
-            f"{folder}/bot.py\n  providers Bing (placeholder)\n"
+            f"{folder}/bot.py\n  providers Bing (placeholder)\n  names     ChatCompletion.create\n"
             "  needs     a redirect (g4f-legacy run --to NAME, or G4F_LEGACY_REDIRECT)\n"
             f"{folder}/sub/other.py\n  names     ChatCompletion\n",
             "",
@@ -196,7 +194,6 @@ class TestAssignments:
             "g4f.debug.check_version = False\ng4f.check_version = False\ng4f.logging = True",
             "g4f.mine = 1\nprint(g4f.mine)",
             "g4f.mine, x = 1, 2\nprint(g4f.mine)",
-            "setattr(g4f, 'mine', 1)\nprint(g4f.mine)",
             "def show():\n    print(g4f.mine)\ng4f.mine = 1\nshow()",
             "def prepare():\n    g4f.mine = 1\nprepare()\nprint(g4f.mine)",
             "g4f.models.mine = g4f.Model('x', 'y', None)\ng4f.ChatCompletion.create(g4f.models.mine, [])",
@@ -208,18 +205,9 @@ class TestAssignments:
         report = scan_source(f"import g4f\n{source}", tmp_path)
         assert report.is_known and set(report.names.values()) <= {"live"}
 
-    @pytest.mark.parametrize(
-        "source, name",
-        [
-            ("print(g4f.mine)\ng4f.mine = 1", "mine"),
-            ("g4f.mine += 1", "mine"),
-            ("g4f.mine = g4f.mine or 1", "mine"),
-            ("g4f.nothing.mine = 1", "nothing"),
-        ],
-    )
-    def test_what_a_script_reads_first(self, source: str, name: str, tmp_path: Path) -> None:
-        report = scan_source(f"import g4f\n{source}", tmp_path)
-        assert report.names == {name: "unknown"} and not report.is_known
+    def test_where_there_is_nothing_to_assign_to(self, tmp_path: Path) -> None:
+        report = scan_source("import g4f\ng4f.nothing.mine = 1", tmp_path)
+        assert report.names == {"nothing": "unknown"} and not report.is_known
 
     def test_names_in_the_report(self, tmp_path: Path) -> None:
         report = scan_source("import g4f\ng4f.models.mine = 1\ng4f.Provider.Mine = 2", tmp_path)
@@ -285,11 +273,46 @@ class TestNeeds:
             "class Mine: pass\ng4f.ChatCompletion.create('', [], provider=Mine)",
             "mine = g4f.RetryProvider([g4f.Provider.Echo])\ng4f.ChatCompletion.create('', [], mine)",
             "name = 'Echo'\ng4f.ChatCompletion.create('', [], name)",
+            "g4f.ChatCompletion.create('', [], g4f.Provider.OpenAI, base_url='http://127.0.0.1:1/v1')",
+            "g4f.ChatCompletion.create('', [], 'OpenAI', base_url=url)",
+            "g4f.ChatCompletion.create('', [], g4f.Provider.Google, auth=key)",
+            "g4f.ChatCompletion.create('', [], g4f.Provider.Google, False, 'secret')",
+            "g4f.ChatCompletion.create('', [], g4f.Provider.HuggingChat, cookies={'token': 'x'}, base_url=url)",
+            "g4f.Provider.H2o._create_completion('', [], True, base_url='http://127.0.0.1:1')",
+            "kwargs = {'base_url': url}\ng4f.Provider.H2o.create_completion('', [], **kwargs)",
+            "g4f.Provider.OpenAssistant.create_completion('', [], base_url=url, access_token=key)",
+            "g4f.redirect('Echo')\ng4f.ChatCompletion.create('', [], g4f.Provider.Bing)",
+            "g4f.redirect('OpenAI', base_url=url)\ng4f.Provider.H2o.create_completion('', [])",
+            "print(g4f.Provider.Bing.url, g4f.Provider.H2o.url, g4f.Provider.Google.url)",
+            "for provider in g4f.Provider.__providers__:\n    print(provider.__name__)",
             "import llama_cpp\nprint(g4f.version)",
         ],
     )
     def test_nothing(self, source: str, tmp_path: Path) -> None:
         assert scan_source(f"import g4f\n{source}", tmp_path).needs == []
+
+    @pytest.mark.parametrize(
+        "call, needs",
+        [
+            ("OpenAssistant.create_completion('', [])", ["URL (or a redirect)", "AUTH (or a redirect)"]),
+            ("OpenAssistant.create_completion('', [], base_url=url)", ["AUTH"]),
+            ("OpenAssistant.create_completion('', [], auth=key)", ["URL (or a redirect)"]),
+            ("OpenAssistant.create_completion('', [], base_url=url, auth=True)", ["AUTH"]),
+            ("OpenAssistant.create_completion('', [], base_url=url, auth=None)", ["AUTH"]),
+        ],
+    )
+    def test_what_a_call_does_not_give(self, call: str, needs: List[str], tmp_path: Path) -> None:
+        report = scan_source(f"import g4f\ng4f.Provider.{call}", tmp_path)
+        assert report.needs == [f"G4F_LEGACY_OPENASSISTANT_{need}" for need in needs]
+
+    @pytest.mark.parametrize("other", ["ask('', [])", "ask('', [], **kwargs)"])
+    def test_a_call_that_gives_no_server(self, other: str, tmp_path: Path) -> None:
+        source = f"from g4f.Provider import H2o\nask = H2o.create_completion\nask('', [], base_url=url)\n{other}"
+        assert scan_source(source, tmp_path).needs == [H2O_URL]
+
+    def test_the_target_of_a_redirect_of_the_script(self, tmp_path: Path) -> None:
+        source = "import g4f\ng4f.redirect('Google')\ng4f.ChatCompletion.create('gpt-4', [])"
+        assert scan_source(source, tmp_path).needs == ["G4F_LEGACY_GOOGLE_AUTH or GEMINI_API_KEY or GOOGLE_API_KEY"]
 
     def test_a_script_without_g4f(self, tmp_path: Path) -> None:
         assert scan_source("import llama_cpp\nllama_cpp.Llama('x').create_completion('x')", tmp_path).needs == []
@@ -328,7 +351,6 @@ class TestUnknownNames:
             "try:\n    g4f.nope()\nexcept:\n    pass",
             "if hasattr(g4f, 'nope'):\n    g4f.nope()",
             "nope = getattr(g4f, 'nope', None)\nif nope:\n    nope()",
-            "import contextlib\nwith contextlib.suppress(AttributeError):\n    g4f.nope()",
         ],
     )
     def test_guarded(self, source: str, tmp_path: Path) -> None:
@@ -391,17 +413,51 @@ class TestUnknownNames:
         assert scan_source(f"import g4f\n{source}", tmp_path).is_known
 
     def test_modules_of_a_copy_of_g4f(self, tmp_path: Path) -> None:
-        (tmp_path / "lib" / "g4f" / "Provider").mkdir(parents=True)
-        (tmp_path / "lib" / "g4f" / "extra.py").write_text("")
-        (tmp_path / "lib" / "g4f" / "Provider" / "Own.py").write_text("")
-        (tmp_path / "cogs").mkdir()
-        (tmp_path / "cogs" / "g4f.py").write_text("")
+        """They are not reported: nobody knows which modules it has."""
         source = "from lib import g4f\nfrom lib.g4f.extra import x\ng4f.extra.y, g4f.Provider.Own, g4f.Provider.Bing"
         report = scan_source(source, tmp_path)
         assert report.is_known and report.providers == {"Bing": "placeholder"}
         assert scan_source("import cogs.g4f\ncogs.g4f.setup()", tmp_path).is_known
-        assert scan_source("from .g4f import setup", tmp_path / "cogs").is_known
-        assert scan_source("from lib.g4f.nope import x", tmp_path).names == {"nope": "unknown"}
+        assert scan_source("from .g4f import setup", tmp_path).is_known
+
+    @pytest.mark.parametrize(
+        "source, name",
+        [
+            ("g4f.Provider.Bing()", "Provider.Bing()"),
+            ("g4f.Provider.H2o()", "Provider.H2o()"),
+            ("from g4f.Provider import Bing\nBing().create_completion('', [])", "Provider.Bing()"),
+            ("g4f.version()", "version()"),
+            ("g4f.version.utils", "version.utils"),
+            ("g4f.version.utils.x()", "version.utils"),
+            ("g4f.debug.logging.nope", "debug.logging.nope"),
+            ("g4f.Provider.__all__.nope", "Provider.__all__.nope"),
+        ],
+    )
+    def test_what_values_cannot_do(self, source: str, name: str, tmp_path: Path) -> None:
+        report = scan_source(f"import g4f\n{source}", tmp_path)
+        assert report.names[name] == "unknown" and not report.is_known and name in report.reasons
+
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "class Mine(g4f.Provider.Bing): pass",
+            "g4f.Model('x', 'y', None)\ng4f.RetryProvider([])",
+            "g4f.version.upper().nope\ng4f.Provider.__all__.index('Bing')",
+            "g4f.debug.logging = print\ng4f.debug.logging()",
+            "try:\n    g4f.Provider.Bing()\nexcept TypeError:\n    pass",
+        ],
+    )
+    def test_what_values_can_do(self, source: str, tmp_path: Path) -> None:
+        report = scan_source(f"import g4f\n{source}", tmp_path)
+        assert report.is_known and report.reasons == {}
+
+    def test_providers_are_no_classes(self, tmp_path: Path) -> None:
+        source = "import inspect\nfrom g4f import Provider\ninspect.getmembers(Provider, inspect.isclass)"
+        report = scan_source(source, tmp_path)
+        assert report.is_known and report.reasons == {
+            "inspect.isclass": "providers are modules here: use inspect.ismodule"
+        }
+        assert scan_source("import g4f, inspect\ninspect.isclass(g4f.Model)", tmp_path).reasons == {}
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -412,6 +468,18 @@ def test_scripts_that_run(name: str, tmp_path: Path) -> None:
 
 
 class TestFiles:
+    @pytest.mark.parametrize("name, source", [("n.ipynb", ""), ("n.py", '{"cells": [], "metadata": {"x": null}}')])
+    def test_a_notebook(self, name: str, source: str, tmp_path: Path) -> None:
+        (tmp_path / name).write_text(source)
+        [report] = scan_scripts([str(tmp_path / name)])
+        assert report.error == "is a notebook: convert it with `jupyter nbconvert --to script`"
+        assert not report.is_known and run("scan", str(tmp_path / name))[0] == 1
+        for other in ("[]", "{}", "1", "null", '"cells"'):
+            assert scan_source(other, tmp_path).is_known
+
+    def test_the_name_of_a_file_with_an_error(self, tmp_path: Path) -> None:
+        assert scan_source("if True:", tmp_path).error.endswith("(script.py, line 1)")
+
     def test_encodings(self, tmp_path: Path) -> None:
         path = tmp_path / "script.py"
         for source in (

@@ -1,17 +1,15 @@
 """Tracebacks of scripts end in the script."""
 
-import os
 import re
 import signal
-import subprocess
 import sys
 import threading
-import time
 import zipfile
 from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
+from processes import finish, python, run, start
 
 import g4f_legacy
 from g4f_legacy.compat import traceback_folding
@@ -29,27 +27,10 @@ def arguments():
 ERROR = "g4f_legacy.errors.RequestFailedError: OpenAI: no response: Connection refused"
 
 
-def start(*arguments: str, cwd: Path, **environment: str) -> "subprocess.Popen[str]":
-    pipe = subprocess.PIPE
-    environment = {**os.environ, "PYTHONIOENCODING": "utf-8", **environment}
-    return subprocess.Popen(
-        [sys.executable, *arguments], cwd=cwd, env=environment, stdout=pipe, stderr=pipe, encoding="utf-8"
-    )
-
-
-def run(script: str, tmp_path: Path, *flags: str, **environment: str) -> Any:
-    """Return the exit code, stdout and stderr of ``g4f-legacy run`` with a script."""
+def run_script(script: str, tmp_path: Path, *flags: str, **environment: str) -> Any:
+    """Return the exit code, stdout and stderr of ``g4f-legacy run`` with a script, ``script.py``."""
     (tmp_path / "script.py").write_text(script, "utf-8")
-    process = start("-m", "g4f_legacy", "run", *flags, "--to", "Echo", "script.py", cwd=tmp_path, **environment)
-    out, err = process.communicate(timeout=60)
-    return process.returncode, out, err
-
-
-def python(script: str, tmp_path: Path) -> Any:
-    (tmp_path / "script.py").write_text(script, "utf-8")
-    process = start("script.py", cwd=tmp_path)
-    out, err = process.communicate(timeout=60)
-    return process.returncode, out, err
+    return run(*flags, "script.py", cwd=tmp_path, **environment)
 
 
 def shown_files(err: str) -> list[str]:
@@ -60,25 +41,25 @@ def shown_files(err: str) -> list[str]:
 
 class TestScripts:
     def test_a_completion(self, tmp_path: Path) -> None:
-        code, out, err = run(f"{ASK}\ng4f.ChatCompletion.create(**arguments())", tmp_path)
+        code, out, err = run_script(f"{ASK}\ng4f.ChatCompletion.create(**arguments())", tmp_path)
         assert (code, out) == (1, "")
         assert shown_files(err) == ["script.py"] and err.startswith("Traceback (most recent call last):\n")
         assert err.splitlines()[-2].startswith(ERROR) and err.endswith(NOTICE) and err.count(NOTICE) == 1
 
     def test_all_frames_on_request(self, tmp_path: Path) -> None:
-        code, _, err = run(f"{ASK}\ng4f.ChatCompletion.create(**arguments())", tmp_path, "-v")
+        code, _, err = run_script(f"{ASK}\ng4f.ChatCompletion.create(**arguments())", tmp_path, "-v")
         assert code == 1 and all(text in err for text in FOLDED) and NOTICE not in err
 
     def test_asynchronous(self, tmp_path: Path) -> None:
         script = f"{ASK}\nimport asyncio\nasync def main():\n    await g4f.ChatCompletion.create_async(**arguments())\n"
-        code, _, err = run(f"{script}asyncio.run(main())", tmp_path)
+        code, _, err = run_script(f"{script}asyncio.run(main())", tmp_path)
         files = shown_files(err)
         assert code == 1 and files[0] == files[-1] == "script.py" and err.endswith(NOTICE)
         assert set(files) == {"script.py", "runners.py", "base_events.py"}
 
     def test_a_coroutine_that_asyncio_runs_itself(self, tmp_path: Path) -> None:
         script = f"{ASK}\nimport asyncio\nasyncio.run(g4f.ChatCompletion.create_async(**arguments()))"
-        assert shown_files(run(script, tmp_path)[2]) == ["script.py"]
+        assert shown_files(run_script(script, tmp_path)[2]) == ["script.py"]
 
     def test_a_provider_of_the_script(self, tmp_path: Path) -> None:
         script = """
@@ -91,18 +72,23 @@ class Mine(g4f.BaseProvider):
         raise KeyError("mine")
 g4f.ChatCompletion.create("", [{"role": "user", "content": "Hello"}], Mine)
 """
-        code, _, err = run(script, tmp_path)
+        code, _, err = run_script(script, tmp_path)
         assert code == 1 and shown_files(err) == ["script.py", "script.py"] and "in create_completion" in err
 
     def test_an_error_that_the_script_raises_from_ours(self, tmp_path: Path) -> None:
         script = f"{ASK}\ntry:\n    g4f.ChatCompletion.create(**arguments())\nexcept Exception as error:\n"
-        code, _, err = run(f"{script}    raise KeyError('mine') from error", tmp_path)
+        code, _, err = run_script(f"{script}    raise KeyError('mine') from error", tmp_path)
         assert code == 1 and shown_files(err) == ["script.py", "script.py"]
         assert err.count("direct cause") == 1 and "During handling" not in err and ERROR in err
 
+    def test_names_that_python_suggests(self, tmp_path: Path) -> None:
+        code, _, err = run_script("import g4f\ng4f.models.gpt_35_turbo_16", tmp_path)
+        assert code == 1 and shown_files(err) == ["script.py"]
+        assert err.endswith(f"Did you mean: 'gpt_35_turbo_16k'?\n{NOTICE}")
+
     def test_a_request_of_the_script(self, tmp_path: Path) -> None:
         script = "import requests\nrequests.get('http://127.0.0.1:1')"
-        code, _, err = run(script, tmp_path, NO_PROXY="*")
+        code, _, err = run_script(script, tmp_path, NO_PROXY="*")
         assert code == 1 and shown_files(err) == ["script.py"] and "requests.exceptions.ConnectionError" in err
 
     def test_threads(self, tmp_path: Path) -> None:
@@ -115,7 +101,7 @@ for target, kwargs in (work, {{}}), (g4f.ChatCompletion.create, arguments()):
     thread.start()
     thread.join()
 """
-        code, _, err = run(script, tmp_path)
+        code, _, err = run_script(script, tmp_path)
         assert code == 0 and shown_files(err) == ["threading.py", "threading.py", "script.py"]
         assert err.count("Exception in thread worker") == err.count(ERROR) == err.count(NOTICE) == 2
 
@@ -131,10 +117,10 @@ thread.start()
 thread.join()
 g4f.ChatCompletion.create(**arguments())
 """
-        assert run(script, tmp_path) == (1, 2 * "RequestFailedError True True True\n", "")
+        assert run_script(script, tmp_path) == (1, 2 * "RequestFailedError True True True\n", "")
 
     def test_the_script_sees_the_hooks_of_python(self, tmp_path: Path) -> None:
-        assert run("import sys\nprint(sys.excepthook is sys.__excepthook__)", tmp_path)[1] == "True\n"
+        assert run_script("import sys\nprint(sys.excepthook is sys.__excepthook__)", tmp_path)[1] == "True\n"
 
     @pytest.mark.skipif(sys.version_info < (3, 11), reason="exception groups are new in Python 3.11")
     def test_an_exception_group(self, tmp_path: Path) -> None:
@@ -151,25 +137,30 @@ async def main():
         group.create_task(ask())
 asyncio.run(main())
 """
-        code, _, err = run(script, tmp_path)
+        code, _, err = run_script(script, tmp_path)
         assert code == 1 and shown_files(err)[-1] == "script.py" and ERROR in err and "| a note" in err
         assert not any(text in err for text in FOLDED) and err.endswith(NOTICE)
 
     @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT of this kind")
     def test_an_interrupt(self, tmp_path: Path) -> None:
         (tmp_path / "script.py").write_text("""
-import socket, g4f
-with socket.create_server(("127.0.0.1", 0)) as server:
-    url = "http://127.0.0.1:%d/v1" % server.getsockname()[1]
+import socket, threading, g4f
+def serve():
+    connection, _ = server.accept()
+    connection.recv(1)
     print("ready", flush=True)
-    g4f.ChatCompletion.create("", [{"role": "user", "content": "Hello"}], g4f.Provider.OpenAI, base_url=url)
+    connection.recv(65536)
+    threading.Event().wait()  # never responds
+server = socket.create_server(("127.0.0.1", 0))
+threading.Thread(target=serve, daemon=True).start()
+url = "http://127.0.0.1:%d/v1" % server.getsockname()[1]
+g4f.ChatCompletion.create("", [{"role": "user", "content": "Hello"}], g4f.Provider.OpenAI, base_url=url)
 """)
         process = start("-m", "g4f_legacy", "run", "script.py", cwd=tmp_path)
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
-        time.sleep(1)  # until it waits for the response
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
-        assert process.returncode == -signal.SIGINT
+        code, _, err = finish(process, "")
+        assert code == -signal.SIGINT
         assert shown_files(err) == ["script.py"] and err.endswith(f"KeyboardInterrupt\n{NOTICE}")
 
     def test_in_an_archive(self, tmp_path: Path) -> None:
@@ -179,7 +170,7 @@ with socket.create_server(("127.0.0.1", 0)) as server:
                 if file.is_file() and file.suffix != ".pyc":
                     archive.write(file, file.relative_to(folder.parent))
         script = f"{ASK}\nprint(g4f.__file__)\ng4f.ChatCompletion.create(**arguments())"
-        code, out, err = run(script, tmp_path, PYTHONPATH=str(tmp_path / "archive.zip"))
+        code, out, err = run_script(script, tmp_path, PYTHONPATH=str(tmp_path / "archive.zip"))
         assert code == 1 and "archive.zip" in out and shown_files(err) == ["script.py"] and ERROR in err
 
     @pytest.mark.parametrize(
@@ -199,7 +190,8 @@ with socket.create_server(("127.0.0.1", 0)) as server:
     )
     def test_other_errors_are_printed_as_python_does(self, script: str, tmp_path: Path) -> None:
         (tmp_path / "other.py").write_text("x = (")
-        expected, done = python(script, tmp_path), run(script, tmp_path)
+        done = run_script(script, tmp_path)
+        expected = python("script.py", cwd=tmp_path)
         # The frames of the runner count as well when Python limits recursion.
         assert [re.sub("repeated [0-9]+ more", "", str(part)) for part in done] == [
             re.sub("repeated [0-9]+ more", "", str(part)) for part in expected
@@ -281,6 +273,23 @@ class TestInThisProcess:
         outer.__context__, ours.__cause__ = ours, inner
         assert printed_modules(outer, capsys) == ["own", "bot"]
 
+    def test_only_a_chained_error_is_left_out(self, capsys: pytest.CaptureFixture[str]) -> None:
+        error = raise_below("bot")
+        error.__context__ = raise_below("g4f_legacy")
+        print_uncaught_error(error)
+        err = capsys.readouterr().err
+        assert shown_files(err) == ["bot.py"] and "During handling" not in err and err.endswith(NOTICE)
+
+    @pytest.mark.parametrize(
+        "attribute, sentence", [("__cause__", "was the direct cause"), ("__context__", "During handling")]
+    )
+    def test_the_sentence_between_two_errors(self, attribute: str, sentence: str, capsys: Any) -> None:
+        error = raise_below("bot", "g4f_legacy")
+        setattr(error, attribute, raise_below("own"))
+        print_uncaught_error(error)
+        err = capsys.readouterr().err
+        assert shown_files(err) == ["own.py", "bot.py"] and sentence in err
+
     def test_a_cycle(self, capsys: pytest.CaptureFixture[str]) -> None:
         outer, ours, other = raise_below("bot", "g4f_legacy"), raise_below("g4f_legacy"), raise_below("g4f_legacy")
         outer.__cause__, ours.__cause__, other.__cause__ = ours, other, ours
@@ -295,7 +304,7 @@ class TestInThisProcess:
 
     def test_a_failure_while_folding(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
         error = raise_below("bot", "g4f_legacy")
-        monkeypatch.setattr(traceback_folding, "_fold", lambda errors: 1 / 0)
+        monkeypatch.setattr(traceback_folding, "_fold", lambda error: 1 / 0)
         assert printed_modules(error, capsys) == ["bot", "g4f_legacy"]
 
     def test_a_class_that_refuses_to_be_changed(self, capsys: pytest.CaptureFixture[str]) -> None:
@@ -304,10 +313,19 @@ class TestInThisProcess:
                 raise AttributeError(name)
 
         outer = raise_below("bot", "g4f_legacy")
-        BaseException.__setattr__(outer, "__cause__", Frozen().with_traceback(raise_below("urllib3").__traceback__))
+        BaseException.__setattr__(
+            outer, "__cause__", Frozen().with_traceback(raise_below("own", "urllib3").__traceback__)
+        )
         print_uncaught_error(outer)
         err = capsys.readouterr().err
-        assert shown_files(err) == ["urllib3.py", "bot.py", "g4f_legacy.py"] and NOTICE not in err
+        assert shown_files(err) == ["own.py", "urllib3.py", "bot.py", "g4f_legacy.py"] and NOTICE not in err
+
+    @pytest.mark.parametrize("limit, shown", [(2, ["flask", "bot"]), (1, ["bot"]), (0, [])])
+    def test_a_limit_that_the_script_sets(
+        self, limit: int, shown: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr(sys, "tracebacklimit", limit, raising=False)
+        assert printed_modules(raise_below("app", "flask", "bot", "g4f_legacy"), capsys) == shown
 
     def test_no_folding(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert printed_modules(raise_below("bot", "g4f_legacy"), capsys, fold=False) == ["bot", "g4f_legacy"]

@@ -1,4 +1,6 @@
 import asyncio
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -6,6 +8,7 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
+from environments.web_servers import wait_until
 from replay import exchange, load
 
 from g4f_legacy import ChatCompletion, Provider
@@ -298,12 +301,18 @@ def test_aclose_before_the_first_token() -> None:
 
 @pytest.mark.parametrize("way", ["async for", "anext", "await"])
 def test_aclose_ends_the_wait_of_another_task(way: str, play: Any) -> None:
-    over = threading.Event()
+    over, requested = threading.Event(), threading.Event()
     exchanges = load("h2o/hello")
     path = exchanges[3]["request"]["path"]
     exchanges[3]["response"].update(chunks=['data:{"token":{"text":"one"}}\n\n', lambda: over.wait(30)])
     exchanges.append(exchange("POST", f"{path}/stop-generating", content_length="0"))
     replay = play(exchanges)
+
+    def tokens() -> Any:
+        completion = Provider.H2o.create_completion("", HELLO, base_url=replay.url)
+        yield next(completion)
+        requested.set()
+        yield from completion
 
     async def use(stream: AsyncStream) -> Any:
         if way == "await":
@@ -313,16 +322,17 @@ def test_aclose_ends_the_wait_of_another_task(way: str, play: Any) -> None:
         return await anext(stream), await anext(stream, "end")
 
     async def main() -> Any:
-        stream = AsyncStream(Provider.H2o.create_completion("", HELLO, base_url=replay.url))
+        stream = AsyncStream(tokens())
         task = asyncio.ensure_future(use(stream))
-        while len(replay.sent) < 4:
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(0.05)  # until the thread waits for the second token
-        await stream.aclose()
+        is_reading = lambda: requested.is_set() and stream._worker._socket  # noqa: E731
+        assert await asyncio.to_thread(wait_until, is_reading)  # the second token
+        await asyncio.wait_for(stream.aclose(), 10)
         return await asyncio.wait([task], timeout=5), task
 
-    (done, _), task = asyncio.run(main())
-    over.set()
+    try:
+        (done, _), task = asyncio.run(main())
+    finally:
+        over.set()
     assert done == {task}
     if way == "await":
         assert task.cancelled()
@@ -370,3 +380,19 @@ def test_a_timeout_of_one_token_closes_the_generator() -> None:
 
     asyncio.run(main())
     assert tokens.closed.wait(5)
+
+
+def test_a_stream_that_is_left_after_one_token_ends_with_the_event_loop() -> None:
+    script = """
+import asyncio
+from g4f_legacy import Provider
+
+async def main():
+    global stream
+    stream = Provider.Echo.create_async_generator("", [{"role": "user", "content": "one two three"}])
+    print(await anext(stream))
+
+asyncio.run(main())
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60, text=True)
+    assert (done.stdout, done.stderr, done.returncode) == ("one\n", "", 0)

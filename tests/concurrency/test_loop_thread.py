@@ -2,6 +2,7 @@ import asyncio
 import contextvars
 import gc
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -117,8 +118,7 @@ def test_garbage_collection_in_the_thread_of_the_loop() -> None:
     tasks = []
 
     async def drop() -> None:
-        while not received.is_set():
-            await asyncio.sleep(0.01)
+        assert await asyncio.to_thread(received.wait, 10)
         streams.clear()
 
     async def tokens() -> AsyncIterator[str]:
@@ -194,8 +194,7 @@ def test_a_generator_that_suppresses_its_cancellation() -> None:
     async def main() -> None:
         await anext(stream)
         task = asyncio.ensure_future(anext(stream, "end"))
-        while not waiting.is_set():
-            await asyncio.sleep(0.01)
+        assert await asyncio.to_thread(waiting.wait, 10)
         await stream.aclose()
         assert await task == "end"
 
@@ -251,8 +250,7 @@ def test_cancellation_by_asyncio() -> None:
 
     async def main() -> None:
         task = asyncio.ensure_future(AsyncStream(iterate(tokens)).text())
-        while not tokens.started.is_set():
-            await asyncio.sleep(0.01)
+        assert await asyncio.to_thread(tokens.started.wait, 10)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -264,12 +262,17 @@ def test_cancellation_by_asyncio() -> None:
 
 
 SCRIPT = """
-import asyncio, threading
+import asyncio, sys, threading
 from g4f_legacy.concurrency.loop_thread import iterate
+
+async def wait_for_main_thread():
+    while sys._current_frames()[threading.main_thread().ident].f_code.co_name != "_wait":
+        await asyncio.sleep(0.01)
 
 async def tokens():
     try:
         yield "a"
+        await asyncio.wait_for(wait_for_main_thread(), 10)
         print("waiting", flush=True)
         await asyncio.sleep(60)
     except BaseException as error:
@@ -292,7 +295,6 @@ def run(script: str, tmp_path: Path, interrupt: bool = False) -> tuple[list[str]
         assert process.stdout and process.stderr
         if interrupt:
             assert process.stdout.readline() == "waiting\n"
-            time.sleep(0.05)
             process.send_signal(signal.SIGINT)
         try:
             return process.stdout.read().splitlines(), process.stderr.read().splitlines()
@@ -308,3 +310,52 @@ def test_the_end_of_the_process_closes_the_generator(tmp_path: Path) -> None:
 def test_ctrl_c_cancels_the_generator(tmp_path: Path) -> None:
     script = f"{SCRIPT}\ntry:\n    next(stream)\nexcept KeyboardInterrupt:\n    print(threading.active_count())\n"
     assert run(script, tmp_path, interrupt=True) == (["CancelledError", "cleaned up", "1"], [])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals cannot be sent to one process on Windows")
+def test_ctrl_c_does_not_wait_for_code_that_blocks_the_event_loop(tmp_path: Path) -> None:
+    script = """
+import time
+from g4f_legacy.concurrency.loop_thread import iterate
+
+async def tokens():
+    print("waiting", flush=True)
+    time.sleep(60)
+    yield "never"
+
+try:
+    next(iterate(tokens))
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    begun = time.monotonic()
+    assert run(script, tmp_path, interrupt=True) == (["interrupted"], [])
+    assert time.monotonic() - begun < 30
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_process_cannot_continue_a_completion(tmp_path: Path) -> None:
+    script = """
+import os
+from g4f_legacy.concurrency.loop_thread import iterate
+
+async def tokens():
+    yield "a"
+    yield "b"
+
+stream = iterate(tokens)
+print(next(stream), flush=True)
+child = os.fork()
+if not child:
+    try:
+        next(stream)
+    except RuntimeError as error:
+        print(error, flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+print(next(stream), list(stream))
+"""
+    (tmp_path / "script.py").write_text(script)
+    done = subprocess.run([sys.executable, tmp_path / "script.py"], stdout=subprocess.PIPE, timeout=60, text=True)
+    message = "the thread of this completion is gone: it cannot be continued after a fork"
+    assert done.stdout.splitlines() == ["a", message, "b []"]

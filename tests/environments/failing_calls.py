@@ -68,6 +68,19 @@ def redirect(provider: str, options: GetOptions) -> None:
         ChatCompletion.create("gpt-4", MESSAGES, Provider.Bing)
 
 
+def redirect_by_environment(provider: str, options: GetOptions) -> None:
+    set_redirect(provider, **options())
+    try:
+        list(Provider.Bing._create_completion("some", MESSAGES, True))
+    finally:
+        set_redirect("")
+
+
+def set_redirect(provider: str, base_url: Any = "", auth: Any = "", **_: Any) -> None:
+    for name, value in (("", provider), ("_MODEL", "some"), ("_URL", base_url), ("_AUTH", auth)):
+        os.environ[f"G4F_LEGACY_REDIRECT{name}"] = value if isinstance(value, str) else ""
+
+
 def retry(provider: str, options: GetOptions) -> None:
     list(g4f_legacy.RetryProvider([provider]).create_completion("some", MESSAGES, **options()))
 
@@ -97,6 +110,7 @@ CALLS = (
     call_method,
     call_method_async,
     redirect,
+    redirect_by_environment,
     retry,
     retry_async,
 )

@@ -51,5 +51,5 @@ def test_events_hold_other_variables(events: dict[str, Any]) -> None:
     frames = [frame for event in events.values() for frame in get_frames(event)]
     shown = [frame["vars"] for frame in frames if frame["function"] == "_create_completion"]
     assert shown and all(variables["model"] == "'some'" for variables in shown)
-    assert all(variables["kwargs"]["base_url"] == "…" for variables in shown)
+    assert {variables["kwargs"].get("base_url") for variables in shown} == {"…", None}  # or in the environment
     assert any(variables["kwargs"]["retries"] == "0" for variables in shown)
