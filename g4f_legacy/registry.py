@@ -6,8 +6,10 @@ name is the provider's and whose value is the module.
 
 import logging
 import pkgutil
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
+from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
@@ -145,7 +147,13 @@ def _builtin_names() -> list[str]:
 
 
 def _entry_points() -> dict[str, EntryPoint]:
-    return {entry_point.name: entry_point for entry_point in entry_points(group=ENTRY_POINTS)}
+    return _read_entry_points(entry_points, tuple(sys.path))
+
+
+@lru_cache(maxsize=1)
+def _read_entry_points(read: Callable[..., Iterable[EntryPoint]], path: tuple[str, ...]) -> dict[str, EntryPoint]:
+    """Return what the distributions on a path offer. Reading their files takes long, and scripts look up many names."""
+    return {entry_point.name: entry_point for entry_point in read(group=ENTRY_POINTS)}
 
 
 def _not_found(name: str) -> ProviderNotFoundError:
