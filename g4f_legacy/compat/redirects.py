@@ -15,7 +15,7 @@ from .. import availability, registry
 from ..availability import is_placeholder, is_unavailable
 from ..credentials import wrap_secret, wrap_secrets
 from ..errors import Hint, ProviderNotWorkingError, RequestFailedError
-from ..options import OPTIONS, get_base_url, is_public, provider_name, read_options
+from ..options import OPTIONS, get_base_url, has_working_public_server, is_public, provider_name, read_options
 from ..tokens import Tokens
 
 FORWARDED_OPTIONS = (
@@ -195,9 +195,11 @@ def is_redirected(provider: Any, options: dict[str, Any]) -> bool:
     With a target, credentials in the call alone are not enough to reach a public server of 2023: a script of that time
     has them from that time, and neither they nor its prompts may leave the machine.
     """
-    if current_target() is not None:
-        options = {"base_url": options.get("base_url")}
-    return is_unavailable(provider, options)
+    if is_unavailable(provider, options):
+        return True
+    if has_working_public_server(provider) or current_target() is None:
+        return False
+    return is_unavailable(provider, {"base_url": options.get("base_url")})
 
 
 def route(provider: Any, model: str, options: dict[str, Any]) -> Call:

@@ -313,6 +313,7 @@ class TestTargets:
     def test_an_environment_that_names_no_usable_target(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("G4F_LEGACY_REDIRECT", name)
         assert [provider.__name__ for provider in registry.find(usable=True)] == ["Echo"]
+        assert ChatCompletion.create("", HELLO, "Echo") == "Hello"
         with pytest.raises((LookupError, ProviderNotWorkingError, AuthenticationRequiredError)):
             ChatCompletion.create("gpt-4", HELLO)
 
