@@ -15,7 +15,8 @@ from .. import availability, registry
 from ..availability import is_placeholder, is_unavailable
 from ..credentials import wrap_secret, wrap_secrets
 from ..errors import Hint, ProviderNotWorkingError, RequestFailedError
-from ..options import OPTIONS, get_base_url, has_working_public_server, is_public, provider_name, read_options
+from ..option_values import OPTIONS
+from ..options import get_base_url, has_working_public_server, is_public, provider_name, read_options
 from ..tokens import Tokens
 
 FORWARDED_OPTIONS = (
