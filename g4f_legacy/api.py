@@ -27,39 +27,29 @@ class Api:
     def __init__(self, *ignored: Any, **options: Any) -> None:
         pass
 
-    def run(self, bind_str: Any = None, port: Any = None, *ignored: Any, ip: Any = None, **options: Any) -> None:
-        """Serve requests until interrupted.
-
-        Args:
-            bind_str: ``"127.0.0.1:1337"``, or a host alone.
-            port: the port, unless `bind_str` contains one.
-            ip: the host; an option ``host`` is the same.
-            ignored, options: whatever else scripts pass, such as ``num_workers``.
-
-        Raises:
-            ProviderNotWorkingError: neither a redirect target nor a server is configured.
-            ModuleNotFoundError: the extra ``server`` is not installed.
-            OSError: the address cannot be listened on.
-            ValueError: the address is not valid.
-        """
-        serve_target("g4f.api", bind_str, port, ip or options.get("host"))
+    def run(self, *arguments: Any, **options: Any) -> None:
+        """Serve requests until interrupted. Arguments and errors are those of `serve_target`."""
+        serve_target("g4f.api", *arguments, **options)
 
 
-def serve_target(name: str, bind_str: Any, port: Any, host: Any) -> None:
+def serve_target(name: str, /, address: Any = None, port: Any = None, *ignored: Any, **options: Any) -> None:
     """Serve the redirect target, else the configured provider, until interrupted.
 
     Args:
         name: the module that the script starts, for the log and the error.
-        bind_str, port, host: as for `Api.run`.
+        address: ``"127.0.0.1:1337"``, or a host alone; an option ``bind_str``, ``ip`` or ``host`` is the same.
+        port: the port, unless the address contains one.
+        ignored, options: whatever else scripts pass, such as ``num_workers``.
 
-    Raises: what `Api.run` raises.
+    Raises:
+        ProviderNotWorkingError: neither a redirect target nor a server is configured.
+        ModuleNotFoundError: the extra ``server`` is not installed.
+        OSError: the address cannot be listened on.
+        ValueError: the address is not valid.
     """
     engine = _find_engine(name)
-    if str(host).count(":") == 1:  # "127.0.0.1:1337"; an IPv6 address has more
-        bind_str, host = host, None
-    address = urlsplit(f"//{bind_str or ''}")
-    host = host or address.hostname or DEFAULT_HOST
-    port = next((int(given) for given in (address.port, port) if given is not None), DEFAULT_PORT)
+    given = [address, *(options.get(option) for option in ("bind_str", "ip", "host"))]
+    host, port = _parse_address(next(filter(None, given), ""), port)
 
     from .server import serve  # imports flask, which the package does without
 
@@ -70,6 +60,21 @@ def serve_target(name: str, bind_str: Any, port: Any, host: Any) -> None:
 
     with suppress(KeyboardInterrupt):
         serve(engine.provider, engine.model or None, host=host, port=port, on_ready=show, **engine.options)
+
+
+def _parse_address(address: Any, port: Any) -> tuple[str, int]:
+    """Return the host and the port that scripts mean.
+
+    Raises:
+        ValueError: they are not valid.
+    """
+    is_bare_ipv6 = str(address).count(":") > 1 and not str(address).startswith("[")
+    try:
+        parts = urlsplit(f"//[{address}]" if is_bare_ipv6 else f"//{address}")
+        number = next(int(given) for given in (parts.port, port, DEFAULT_PORT) if given is not None)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{address!r}, port {port!r}, is not an address like '127.0.0.1:1337': {error}") from error
+    return parts.hostname or DEFAULT_HOST, number
 
 
 def _find_engine(name: str) -> Call:

@@ -5,7 +5,7 @@ from typing import Any
 
 from .options import get_base_url, has_credentials, has_working_public_server, is_public, read_options
 
-is_redirecting: Callable[[], bool] = lambda: False
+has_target: Callable[[], bool] = lambda: False
 """Returns whether calls to unavailable providers are redirected. `compat.redirects` sets it when it is imported."""
 
 has_usable_target: Callable[[], bool] = lambda: False

@@ -129,10 +129,8 @@ class ChatCompletion:
         call = _prepare(model, messages, provider, stream, auth, kwargs)
         if not stream and _is_script_class(call.provider) and hasattr(call.provider, "create_async"):
             # In the caller's event loop, because what it awaits may belong to that, such as a session of aiohttp.
-            own_completion: Coroutine[Any, Any, str] = call.provider.create_async(
-                call.model, _copy(messages), **call.options
-            )
-            return own_completion
+            text: Coroutine[Any, Any, str] = call.provider.create_async(call.model, _copy(messages), **call.options)
+            return text
         completion = AsyncStream(_start(call, messages, stream))
         return completion if stream else completion.text()
 

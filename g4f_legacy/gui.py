@@ -5,9 +5,9 @@ from typing import Any
 from .api import serve_target
 
 
-def run_gui(host: Any = None, port: Any = None, *ignored: Any, **options: Any) -> None:
-    """Serve a page to chat on until interrupted. Arguments and errors are those of `api.Api.run`."""
-    serve_target("g4f.gui", options.get("bind_str"), port, host or options.get("ip"))
+def run_gui(*arguments: Any, **options: Any) -> None:
+    """Serve a page to chat on until interrupted. Arguments and errors are those of `api.serve_target`."""
+    serve_target("g4f.gui", *arguments, **options)
 
 
 def main() -> None:

@@ -91,11 +91,11 @@ def find(
         (working, has_working_public_server),
         (usable, lambda provider: is_usable(provider, {})),
     )
-    return [
-        provider
-        for provider in all().values()
-        if not any(wanted is not None and bool(fact(provider)) != wanted for wanted, fact in conditions)
-    ]
+    found = list(all().values())
+    for wanted, has in conditions:
+        if wanted is not None:
+            found = [provider for provider in found if bool(has(provider)) == wanted]
+    return found
 
 
 def list_models(provider: Any, options: Mapping[str, Any]) -> list[str] | None:
@@ -152,7 +152,10 @@ def _entry_points() -> dict[str, EntryPoint]:
 
 @lru_cache(maxsize=1)
 def _read_entry_points(read: Callable[..., Iterable[EntryPoint]], path: tuple[str, ...]) -> dict[str, EntryPoint]:
-    """Return what the distributions on a path offer. Reading their files takes long, and scripts look up many names."""
+    """Return what the distributions on a path offer. Reading their files takes long, and scripts look up many names.
+
+    The arguments are the key of the cache.
+    """
     return {entry_point.name: entry_point for entry_point in read(group=ENTRY_POINTS)}
 
 

@@ -181,6 +181,12 @@ class TestEngine:
         with redirect("Echo"), pytest.raises(ValueError):
             api.Api().run(bind_str, port)
 
+    @pytest.mark.parametrize("given", [("127.0.0.1:x",), ("127.0.0.1", "x"), ("[::1",), ("host", [])])
+    def test_an_invalid_address(self, given: Any, calls: list[dict[str, Any]]) -> None:
+        with redirect("Echo"), pytest.raises(ValueError, match="is not an address like '127.0.0.1:1337'"):
+            api.Api().run(*given)
+        assert calls == []
+
     @pytest.mark.parametrize("start", [api.main, api.Api(debug=True).run, gui.run_gui, interference.run_interference])
     def test_nothing_is_configured(self, start: Any, calls: list[dict[str, Any]]) -> None:
         message = r"^g4f\.\w+ has no provider that answers its requests, and there is no redirect for them\. Send "

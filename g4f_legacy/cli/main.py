@@ -42,8 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0 done; 2 wrong usage; 3 credentials missing or refused; 4 provider gone; 5 provider failed;
-        130 interrupted. ``scan`` returns 1 if a script uses something that does not exist and does not catch that, or
-        cannot be read.
+        130 interrupted. ``scan`` returns 1 if a script cannot be read, or uses a name that does not exist without
+        catching the error.
     """
     try:
         return _run(list(sys.argv[1:] if argv is None else argv))

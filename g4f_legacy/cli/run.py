@@ -45,7 +45,8 @@ def run(arguments: Namespace) -> None:
         raise ValueError("-m needs the name of a module")
     check_not_empty(arguments.to, "--to")
     options = server_options(arguments)
-    if arguments.to or arguments.base_url or arguments.auth and current_target() is None:
+    names_target = arguments.to or arguments.base_url or (arguments.auth and current_target() is None)
+    if names_target:
         export_target(redirect(arguments.to or "OpenAI", arguments.model, **options))
     else:  # the target of the environment, if there is one
         for name, value in (("MODEL", arguments.model), ("AUTH", arguments.auth)):

@@ -15,7 +15,7 @@ _EPILOG = (
     "be read; an unknown model is sent to the server as it is. --json writes a list of objects with the keys path, "
     "providers, models, names (each maps names to states), needs (what its completions need that is not configured), "
     "reasons (why a name is unknown or differs from 2023), error (why the file cannot be read, or an empty string) and "
-    "is_known (false if the exit code is 1 because of it)."
+    "is_known (false if a provider or another name is unknown, or the file cannot be read)."
 )
 
 
@@ -26,7 +26,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Return 1 if a script uses something that does not exist, or cannot be read."""
+    """Return 1 if a script cannot be read, or uses a name that does not exist without catching the error."""
     reports = list(scan_scripts(arguments.paths))
     if arguments.json:
         print_json([asdict(report) for report in reports])

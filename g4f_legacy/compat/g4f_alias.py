@@ -66,7 +66,8 @@ class G4fFinder:
         self, fullname: str, path: "Sequence[str] | None" = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         parts = fullname.split(".")
-        if parts in ([_ROOT, "requests"], [_ROOT, "webdriver"]):  # `from g4f import requests`; `cli` is another module
+        # What `from g4f import requests` looks for. It finds `cli`, which is this package's own.
+        if parts in ([_ROOT, "requests"], [_ROOT, "webdriver"]):
             return alias_spec(fullname, lambda name: find_module(name.replace(_ROOT, "g4f")))
         if "g4f" not in parts:
             return None

@@ -28,7 +28,7 @@ def get_cookies(cookie_domain: str = "") -> dict[str, str]:
         OSError: the file cannot be read.
         ValueError: the file is not in the Netscape format.
     """
-    cookies = read_cookies(*filter(None, [cookie_domain]))
+    cookies = read_cookies(cookie_domain) if cookie_domain else read_cookies()
     if not cookies:
         log.warning(
             "No cookies are configured for %s: set G4F_LEGACY_COOKIES_FILE to the path of a cookies.txt, or "

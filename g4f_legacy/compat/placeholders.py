@@ -35,7 +35,7 @@ class Placeholder(ProviderModule):
         self.models = dict(models) if isinstance(models, dict) else {model: model for model in models}
         self.supports_stream = facts.get("supports_stream", True)
         self.needs_auth = facts.get("needs_auth", False)
-        vars(self)["working"] = False
+        vars(self)["working"] = False  # as a module says it; assigning the attribute is what scripts do
         self.params = f"g4f.Providers.{name} supports: ({facts.get('parameters', _DEFAULT_PARAMETERS)})"
         self._facts = facts
         setattr(self, name, self)

@@ -80,7 +80,7 @@ class ProviderModule(ModuleType):
         assigned = vars(self).get("_assigned_working")
         if assigned is not None:
             return bool(assigned)
-        return availability.is_redirecting() or not availability.is_unavailable(self, {})
+        return availability.has_target() or not availability.is_unavailable(self, {})
 
     @working.setter
     def working(self, value: bool) -> None:

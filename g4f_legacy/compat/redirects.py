@@ -159,7 +159,7 @@ def _read_target_options() -> dict[str, Any]:
     return options
 
 
-def _is_redirecting() -> bool:
+def _has_target() -> bool:
     # Unlike `current_target`, it does not check the target, because the check reads `working`, which calls this.
     return bool(_targets[-1].provider if _targets else _configured_target())
 
@@ -172,7 +172,7 @@ def _has_usable_target() -> bool:
     return target is not None and availability.is_usable(target.provider, target.options)
 
 
-availability.is_redirecting = _is_redirecting
+availability.has_target = _has_target
 availability.has_usable_target = _has_usable_target
 
 

@@ -28,6 +28,7 @@ LIVE, PLACEHOLDER, UNKNOWN, GUARDED = "live", "placeholder", "unknown", "guarded
 _SKIPPED = {"__pycache__", "node_modules", "site-packages", "venv"}
 
 _VALUES = (bool, dict, list, str, tuple)
+"""The types of what modules hold whose attributes are known, such as ``g4f.version.split``."""
 
 _SERVERS = ("api", "gui", "interference")
 """Modules that answer requests from the redirect target, or from ``OpenAI`` if that is configured."""

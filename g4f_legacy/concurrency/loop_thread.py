@@ -14,8 +14,10 @@ from typing import Any
 from .worker import STREAM_END, sleep
 
 POLL_INTERVAL = 0.1
-"""How often a thread that waits for a token checks whether it has been stopped, in seconds. On Windows, it is also how
-long Ctrl-C takes at most, which does not interrupt a wait for a lock."""
+"""How often a thread that waits for a token checks whether it has been stopped, in seconds.
+
+On Windows, Ctrl-C does not interrupt a wait for a lock: https://docs.python.org/3/library/threading.html#lock-objects
+"""
 
 INTERRUPT_TIMEOUT = 1.0
 """Seconds that Ctrl-C waits for the thread. Code in it that blocks its event loop cannot be interrupted."""

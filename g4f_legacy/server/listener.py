@@ -85,7 +85,7 @@ def serve_in_background(
     """
     family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     listener = socket.create_server(address[:2], family=family, backlog=_MAX_CONNECTIONS)
-    # It warns of each request that waits for a thread, also for a moment.
+    # Its warnings, of each request that finds no idle thread at once, mean nothing where streams hold threads for long.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     server = waitress.create_server(
         app,
