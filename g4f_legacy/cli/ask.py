@@ -1,18 +1,17 @@
 """``g4f-legacy ask``: ask a question."""
 
 import codecs
-import logging
 import os
 import sys
 import threading
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable
 from contextlib import AbstractContextManager, ExitStack, closing
 from typing import Any
 
 from ..completion import ChatCompletion
 from .arguments import DEFAULT_PROVIDER, add_model, add_provider, call_options, default_provider, server_options
 from .output import print_error
+from .token_printer import print_tokens
 
 EXAMPLE = "ask --local 'Hello'"
 
@@ -52,47 +51,9 @@ def run(arguments: Namespace) -> None:
             arguments.model, messages, provider, stream=not arguments.no_stream, **options
         )
         if arguments.no_stream:
-            _print_tokens([completion])
+            print_tokens([completion])
         else:
-            _print_tokens(stack.enter_context(closing(completion)))
-
-
-def _print_tokens(tokens: Iterable[str]) -> None:
-    with _TokenPrinter() as printer:
-        for token in tokens:
-            printer.print(token)
-
-
-class _TokenPrinter(logging.Filter):
-    """Prints tokens. On a terminal, their line ends before a record of the log is shown, and at the end."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._is_in_line = False
-        self._is_terminal = sys.stdout is not None and sys.stdout.isatty()
-
-    def __enter__(self) -> "_TokenPrinter":
-        for handler in logging.getLogger().handlers:
-            handler.addFilter(self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end_line()
-        for handler in logging.getLogger().handlers:
-            handler.removeFilter(self)
-
-    def print(self, token: str) -> None:
-        print(token, end="", flush=True)
-        self._is_in_line = not token.endswith("\n")
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        self._end_line()
-        return True
-
-    def _end_line(self) -> None:
-        if self._is_in_line and self._is_terminal:
-            print(flush=True)
-            self._is_in_line = False
+            print_tokens(stack.enter_context(closing(completion)))
 
 
 def _serve_locally(provider: str, arguments: Namespace) -> AbstractContextManager[str]:
