@@ -13,7 +13,7 @@ from requests.cookies import RequestsCookieJar
 ELLIPSIS = "…"
 """What is shown instead of a secret."""
 
-_SECRET_ARGUMENTS = ("auth", "access_token", "base_url", "cookies", "headers", "proxy", "token")
+_SECRET_ARGUMENTS = ("auth", "access_token", "api_key", "base_url", "cookies", "headers", "proxy", "token")
 
 
 class _Redacted:

@@ -1,5 +1,7 @@
 """Exceptions. Invalid arguments raise ``TypeError`` or ``ValueError``; everything else derives from ``G4fError``.
 
+Wrong options of a call raise ``OptionTypeError`` or ``OptionValueError``.
+
 G4fError
 ├── ProviderNotFoundError, also a LookupError
 ├── ModelNotFoundError, also a LookupError
@@ -18,12 +20,14 @@ G4fError
     └── StreamInterruptedError
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from requests.exceptions import RequestException
 
 from .hints import Hint as Hint
+from .option_errors import OptionTypeError as OptionTypeError  # noqa: F401, as users import it from here
+from .option_errors import OptionValueError as OptionValueError  # noqa: F401
 
 MAX_CAUSE_LENGTH = 500
 """How much of another library's error message is quoted, in characters."""
@@ -71,7 +75,7 @@ def single_line(text: str) -> str:
     return "".join(filter(str.isprintable, " ".join(text.split())))
 
 
-_HINT_OPTIONS = ("base_url", "auth", "cookies", "provider")
+_HINT_OPTIONS = ("base_url", "auth", "cookies", "provider", "proxy", "verify")
 
 
 def keyword(option: str) -> str:
@@ -117,10 +121,14 @@ class G4fError(Exception):
         if self.hint is None:
             return ""
         options = {name: spell(name) for name in _HINT_OPTIONS}
-        return self.hint.value.format(**options, **self._facts())
+        return self.hint.value.format(**options, **self._facts(options))
 
-    def _facts(self) -> dict[str, Any]:
-        """Return the facts that templates of hints refer to."""
+    def _facts(self, options: Mapping[str, str]) -> dict[str, Any]:
+        """Return the facts that templates of hints refer to.
+
+        Args:
+            options: how the reader passes each option.
+        """
         name = self.provider or "<PROVIDER>"
         variables = self.auth_variables or [env_variable(name, "AUTH")]
         return {"auth_variables": " or ".join(variables), "url_variable": env_variable(name, "URL")}
@@ -193,6 +201,9 @@ class ProviderError(G4fError, RequestException, RuntimeError):
         detail (str): the server's own message, as one line; of a page, its title and text; empty if it sent none.
         body (str): the beginning of an unexpected response, at most ``MAX_BODY_LENGTH`` characters.
         model (str or None): the requested model id, if it may be the cause.
+        proxy (str or None): the address of the proxy that is the cause, or may be, without its password.
+        proxy_source (str or None): where that proxy is set: ``"proxy"`` for the option, ``"session.proxies"``, or an
+            environment variable.
         retry_after (float or None): seconds that the server asks to wait.
         partial (str): the text received so far, if the tokens were being joined into one text; or the text that the
             server keeps, if the tokens do not agree with it.
@@ -217,6 +228,8 @@ class ProviderError(G4fError, RequestException, RuntimeError):
         self.detail = detail
         self.body = body[:MAX_BODY_LENGTH]
         self.model: str | None = None
+        self.proxy: str | None = None
+        self.proxy_source: str | None = None
         self.retry_after = retry_after
         self.partial = ""
 
@@ -230,8 +243,9 @@ class ProviderError(G4fError, RequestException, RuntimeError):
             return f"Try again in {self.retry_after:g} seconds."
         return super()._render_hint(spell)
 
-    def _facts(self) -> dict[str, Any]:
-        return {**super()._facts(), "model": self.model}
+    def _facts(self, options: Mapping[str, str]) -> dict[str, Any]:
+        source = self.proxy_source or "proxy"
+        return {**super()._facts(options), "model": self.model, "proxy_source": options.get(source, source)}
 
     def add_context(self, text: str) -> None:
         """Append to the message what another attempt showed."""

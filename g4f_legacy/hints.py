@@ -3,7 +3,7 @@
 from enum import Enum
 
 _REDIRECTS = """
-  g4f-legacy run --to OpenAI --base-url http://127.0.0.1:11434/v1 SCRIPT
+  g4f-legacy run -p OpenAI --base-url http://127.0.0.1:11434/v1 SCRIPT
   export G4F_LEGACY_REDIRECT=OpenAI G4F_LEGACY_REDIRECT_URL=http://127.0.0.1:11434/v1
   g4f_legacy.redirect("OpenAI", base_url="http://127.0.0.1:11434/v1")
 To try it without a server, use Echo instead of OpenAI: it repeats the prompt."""
@@ -12,14 +12,28 @@ To try it without a server, use Echo instead of OpenAI: it repeats the prompt.""
 class Hint(Enum):
     """What the user can do next, as a template that `errors.G4fError.describe` fills in.
 
-    ``{base_url}``, ``{auth}``, ``{cookies}`` and ``{provider}`` are options of a call, which are spelled differently in
-    Python and on the command line; the other fields are facts of the error.
+    ``{base_url}``, ``{auth}``, ``{cookies}``, ``{provider}`` and ``{verify}`` are options of a call, which are spelled
+    differently in Python and on the command line; the other fields are facts of the error. ``{proxy_source}`` is an
+    option or an environment variable.
     """
 
+    ASK_ANOTHER = (
+        "Ask another provider, such as an OpenAI-compatible server: {provider} OpenAI {base_url} "
+        "http://127.0.0.1:11434/v1"
+    )
     BLANK_PROMPT = "The prompt is blank, which this server refuses: give it some text."
+    CHECK_CERTIFICATE = (
+        "Is it the right server? If its certificate is not signed by a public authority, give the path of the CA "
+        "bundle with {verify}."
+    )
     CHECK_CREDENTIALS = "Check {auth}, {cookies} or {auth_variables}."
     CHECK_MODEL = "Does the server list the model {model!r}?"
     CHECK_PROTOCOL = "Does this server speak the provider's protocol?"
+    CHECK_PROXY = "Check {proxy_source}."
+    CHECK_PROXY_OR_SERVER = "Is the server running, and does the proxy reach it? Check {proxy_source}."
+    CHECK_PROXY_TLS = (
+        "Does the proxy speak https, and is its certificate valid? Most proxies are http:// ones. Check {proxy_source}."
+    )
     CHECK_REDIRECT = (
         "Is the server running? Redirect to another one with g4f-legacy run --base-url, G4F_LEGACY_REDIRECT_URL or "
         "g4f_legacy.redirect(…, base_url=…)."
@@ -32,6 +46,10 @@ class Hint(Enum):
         "{url_variable}."
     )
     GIVE_CREDENTIALS_OR_SERVER = GIVE_CREDENTIALS + " Your own server, given with {base_url}, may need none."
+    GIVE_PROXY_LOGIN = (
+        "Give the user and the password before the proxy's address, as in user:password@host:8080, with "
+        "{proxy_source}."
+    )
     NAME_PROVIDER = "Name the provider to ask with {provider}."
     NO_WORKER = (
         "No worker has taken the message: all are busy, or none is connected to the inference server for this model."
@@ -43,6 +61,10 @@ class Hint(Enum):
     )
     REDIRECT_CALLS = (
         f"Send them to a server of your own, such as an OpenAI-compatible one, by any of these:{_REDIRECTS}"
+    )
+    SET_SERVER_OR_ASK_ANOTHER = (
+        "Point the provider at a server of your own with {base_url} or {url_variable}, or ask another provider, such "
+        "as an OpenAI-compatible server: {provider} OpenAI {base_url} http://127.0.0.1:11434/v1"
     )
     SET_SERVER_OR_REDIRECT = (
         "Point the provider at a server of your own with {base_url} or {url_variable}, or send its calls to another "
@@ -57,4 +79,6 @@ class Hint(Enum):
     TRUNCATED = "The completion is truncated."
     TRY_LATER = "Try again later."
     USE_H2O = "This server speaks the protocol of chat-ui v0.3 to v0.6: use the provider H2o."
+    USE_HTTP = "Does the server speak https at this port? If not, give its address with http://."
+    USE_HTTPS = "The server speaks https at this port: give its address with https://."
     USE_HUGGINGCHAT = "This server speaks the protocol of chat-ui v0.7 and later: use the provider HuggingChat."

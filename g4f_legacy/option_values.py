@@ -3,6 +3,7 @@
 Errors name the option; for options that can hold a secret they do not show its value.
 """
 
+import ipaddress
 import json
 import os
 import re
@@ -16,9 +17,13 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import requests
 
 from .credentials import Secret
+from .option_errors import OptionTypeError, OptionValueError
 
 _MAX_TIMEOUT = 2_000_000.0  # sockets take less than 2**31 milliseconds
 _PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
+_INCOMPLETE_SCHEME = re.compile("((https?)[:/]+|/+)?(.*)", re.DOTALL)
+_HOST = re.compile(r"localhost|\[.*\]|[0-9.]+|([a-z0-9-]{1,63}\.)+[a-z]{2,24}")  # a token has other characters as well
+_LOCAL_DOMAINS = (".internal", ".lan", ".local", ".localhost")
 _USE_CONFIGURED_AUTH = ("", "cookies", "token", "jwt")  # values of auth in scripts of 2023, like True
 
 # https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2
@@ -42,12 +47,12 @@ def parse_base_url(value: Any, name: str) -> Server:
         ValueError: it is not the URL of a server.
     """
     if not isinstance(value, str):
-        raise TypeError(f"{name} must be a string like 'http://127.0.0.1:1337', not {_type_name(value)}")
+        raise OptionTypeError(name, f"must be a string like 'http://127.0.0.1:1337', not {_type_name(value)}")
     value = Secret(value.strip().rstrip("/"))  # again, because `strip` returns an ordinary string; also below
     if not value:
         return Server("", None)
     if not _is_base_url(value):
-        raise not_a_base_url(name)
+        raise not_a_base_url(name, value)
     parts = urlsplit(value)
     base_url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
     basic_auth = (Secret(unquote(parts.username)), Secret(unquote(parts.password or ""))) if parts.username else None
@@ -59,9 +64,34 @@ def _is_base_url(value: str) -> bool:
     return parts is not None and not parts.query and not parts.fragment
 
 
-def not_a_base_url(name: str) -> ValueError:
-    """Return the error for a value that is not the URL of a server."""
-    return ValueError(f"{name} must be the URL of a server, like 'http://127.0.0.1:1337' or 'https://example.com/chat'")
+def not_a_base_url(name: str, value: str = "") -> OptionValueError:
+    """Return the error for a value that is not the URL of a server. It shows no credentials of the value's."""
+    problem = "must be the URL of a server, like 'http://127.0.0.1:1337' or 'https://example.com/chat'"
+    url = _complete_url(value)
+    return OptionValueError(name, f"{problem}; did you mean {url!r}?" if url else problem)
+
+
+def _complete_url(value: str) -> str | None:
+    """Return the URL that an address without a complete scheme stands for, without credentials; None for other values,
+    which may be a word, or a token in the wrong place."""
+    match = _INCOMPLETE_SCHEME.fullmatch(value)
+    assert match is not None  # any text matches
+    prefix, scheme, address = match.groups()
+    _, _, address = address.rpartition("@")
+    parts = _split_url(f"http://{address}", ("http",))
+    if parts is None or not (prefix or parts.port or _HOST.fullmatch(parts.netloc)):
+        return None
+    default_scheme = "http" if _is_local(parts.hostname or "") else "https"
+    url = f"{scheme or default_scheme}://{address}"
+    return url if _is_base_url(url) else None
+
+
+def _is_local(hostname: str) -> bool:
+    """Return whether a host name is likely to be one without a certificate: of this machine or of a local network."""
+    try:
+        return ipaddress.ip_address(hostname).is_private
+    except ValueError:
+        return "." not in hostname or hostname.endswith(_LOCAL_DOMAINS)
 
 
 def _split_url(url: str, schemes: tuple[str, ...]) -> SplitResult | None:
@@ -79,7 +109,7 @@ def _parse_auth(value: Any, name: str) -> str | None:
     if isinstance(value, bool) or value in _USE_CONFIGURED_AUTH:
         return None
     if not isinstance(value, str):
-        raise TypeError(f"{name} must be a token or a cookie text, not {_type_name(value)}")
+        raise OptionTypeError(name, f"must be a token or a cookie text, not {_type_name(value)}")
     return check_header_text(Secret(value.strip()), name)
 
 
@@ -95,25 +125,25 @@ def parse_cookies(value: Any, name: str) -> dict[str, str] | CookieJar:
             check_header_text(cookie.value or "", name)
         return value
     if not isinstance(value, Mapping):
-        raise TypeError(f"{name} must be a dict or a CookieJar, not {_type_name(value)}")
+        raise OptionTypeError(name, f"must be a dict or a CookieJar, not {_type_name(value)}")
     return {str(check_header_text(key, name)): check_header_text(text, name) for key, text in value.items()}
 
 
 def _parse_headers(value: Any, name: str) -> dict[str, str]:
     if not isinstance(value, Mapping):
-        raise TypeError(f"{name} must be a dict, not {_type_name(value)}")
+        raise OptionTypeError(name, f"must be a dict, not {_type_name(value)}")
     for header in value:
         if not _HEADER_NAME.fullmatch(check_header_text(header, name)):
-            raise ValueError(f"{name} contains an invalid header name")  # not shown: its value may be part of it
+            raise OptionValueError(name, "contains an invalid header name")  # not shown: its value may be part of it
     return {str(header): Secret(check_header_text(text, name).strip()) for header, text in value.items()}
 
 
 def check_header_text(value: Any, name: str) -> str:
     """Return a value that a header can hold. Errors do not show it, as it may be a secret."""
     if not isinstance(value, str):
-        raise TypeError(f"{name} must contain strings, not {_type_name(value)}")
+        raise OptionTypeError(name, f"must contain strings, not {_type_name(value)}")
     if _NOT_IN_HEADERS.search(value):
-        raise ValueError(f"{name} contains a line end, or another character that is not valid in a header")
+        raise OptionValueError(name, "contains a line end, or another character that is not valid in a header")
     return value
 
 
@@ -121,15 +151,15 @@ def _parse_proxy(value: Any, name: str) -> str | None:
     if value == "":
         return None
     if not isinstance(value, str):
-        raise TypeError(f"{name} must be a string like 'localhost:8080', not {_type_name(value)}")
+        raise OptionTypeError(name, f"must be a string like 'localhost:8080', not {_type_name(value)}")
     proxy = Secret(value if "://" in value else f"http://{value}")
     scheme = _get_proxy_scheme(proxy)
     if scheme is None:
-        raise ValueError(
-            f"{name} must be like 'localhost:8080', 'http://user:password@host:8080' or 'socks5://host:80'"
+        raise OptionValueError(
+            name, "must be like 'localhost:8080', 'http://user:password@host:8080' or 'socks5://host:80'"
         )
     if scheme.startswith("socks") and not find_spec("socks"):
-        raise ValueError(f"{name}: SOCKS proxies need PySocks: pip install requests[socks]")
+        raise OptionValueError(name, "needs PySocks for a SOCKS proxy: pip install requests[socks]")
     return proxy
 
 
@@ -146,9 +176,9 @@ def _type_name(value: Any) -> str:
 def _parse_timeout(value: Any, name: str) -> tuple[float, float]:
     timeouts = value if isinstance(value, (tuple, list)) else (value, value)
     if len(timeouts) != 2 or not all(_is_number(seconds) for seconds in timeouts):
-        raise TypeError(f"{name} must be seconds, or (connect, read) in seconds, not {value!r}")
+        raise OptionTypeError(name, f"must be seconds, or (connect, read) in seconds, not {value!r}")
     if not all(seconds > 0 for seconds in timeouts):  # NaN is not, either
-        raise ValueError(f"{name} must be greater than 0 seconds, not {value!r}")
+        raise OptionValueError(name, f"must be greater than 0 seconds, not {value!r}")
     connect, read = timeouts
     return float(min(connect, _MAX_TIMEOUT)), float(min(read, _MAX_TIMEOUT))
 
@@ -159,9 +189,9 @@ def _is_number(value: Any) -> bool:
 
 def _parse_retries(value: Any, name: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{name} must be an integer, not {value!r}")
+        raise OptionTypeError(name, f"must be an integer, not {value!r}")
     if value < 0:
-        raise ValueError(f"{name} must be 0 or more, not {value!r}")
+        raise OptionValueError(name, f"must be 0 or more, not {value!r}")
     return value
 
 
@@ -169,16 +199,16 @@ def _parse_verify(value: Any, name: str) -> bool | str:
     if isinstance(value, bool):
         return value
     if not isinstance(value, (str, os.PathLike)):
-        raise TypeError(f"{name} must be True, False or the path of a CA bundle, not {type(value).__name__}")
+        raise OptionTypeError(name, f"must be True, False or the path of a CA bundle, not {type(value).__name__}")
     path = os.fspath(value)
     if not os.path.exists(path):
-        raise ValueError(f"{name}: there is no CA bundle at {path!r}")
+        raise OptionValueError(name, f"names a CA bundle that does not exist: {path!r}")
     return path
 
 
 def _parse_session(value: Any, name: str) -> requests.Session:
     if not isinstance(value, requests.Session):
-        raise TypeError(f"{name} must be a requests.Session, not {type(value).__name__}")
+        raise OptionTypeError(name, f"must be a requests.Session, not {type(value).__name__}")
     return value
 
 
@@ -188,9 +218,9 @@ def check_parameters(parameters: dict[str, Any]) -> None:
         try:
             json.dumps(value, allow_nan=False)
         except TypeError as error:
-            raise TypeError(f"{name} cannot be sent to a server as JSON: {error}") from error
+            raise OptionTypeError(name, f"cannot be sent to a server as JSON: {error}") from error
         except (ValueError, RecursionError) as error:
-            raise ValueError(f"{name} cannot be sent to a server as JSON: {error}") from error
+            raise OptionValueError(name, f"cannot be sent to a server as JSON: {error}") from error
 
 
 OPTIONS: dict[str, Callable[[Any, str], Any]] = {

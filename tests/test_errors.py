@@ -1,4 +1,5 @@
 import pickle
+import re
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from replay import load
 from g4f_legacy import errors
 from g4f_legacy.cli.arguments import spell_flag
 from g4f_legacy.errors import Hint, RetryProviderError
+from g4f_legacy.options import OPTION_NAMES
 from g4f_legacy.parsing.payload import parse_json
 from g4f_legacy.Provider import H2o
 
@@ -119,6 +121,23 @@ class TestHints:
             rendered = error.describe(spell)
             assert rendered.startswith("What. ") and len(rendered) > len("What. ")
             assert "{" not in rendered
+
+    @pytest.mark.parametrize("hint", Hint, ids=lambda hint: hint.name)
+    def test_options_are_spelled_for_the_reader(self, hint: Hint) -> None:
+        error = errors.ProviderError("What", hint=hint)
+        for option in OPTION_NAMES:
+            assert not re.search(rf"(?<!redirect\(…, )(?<!, )\b{option}=(?!…)", error.describe(spell_flag))
+            assert f"-o {option}=" not in str(error) and f"--{option}" not in str(error)
+
+    @pytest.mark.parametrize(
+        "source, in_python, on_the_command_line",
+        [(None, "proxy=", "-o proxy=…"), ("proxy", "proxy=", "-o proxy=…"), ("HTTPS_PROXY",) * 3],
+    )
+    def test_a_proxy(self, source: Any, in_python: str, on_the_command_line: str) -> None:
+        error = errors.RequestFailedError("What", hint=Hint.CHECK_PROXY)
+        error.proxy_source = source
+        assert str(error) == f"What. Check {in_python}."
+        assert error.describe(spell_flag) == f"What. Check {on_the_command_line}."
 
     def test_templates_are_all_different(self) -> None:
         assert len(Hint) == len(Hint.__members__)  # members with equal values would be aliases

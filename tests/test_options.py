@@ -1,3 +1,5 @@
+import pickle
+import re
 import sys
 from http.cookiejar import CookieJar
 from pathlib import Path
@@ -6,7 +8,8 @@ from typing import Any
 import pytest
 import requests
 
-from g4f_legacy.errors import AuthenticationRequiredError
+from g4f_legacy.cli.arguments import spell_flag
+from g4f_legacy.errors import AuthenticationRequiredError, OptionTypeError, OptionValueError
 from g4f_legacy.options import DEFAULT_RETRIES, DEFAULT_TIMEOUT, OPTION_NAMES, OPTIONS, Options, read_options
 from g4f_legacy.Provider import Echo, H2o, OpenAssistant
 
@@ -67,8 +70,56 @@ def test_an_invalid_base_url(value: str, monkeypatch: pytest.MonkeyPatch) -> Non
         read(base_url=value)
     if value:
         monkeypatch.setenv("G4F_LEGACY_H2O_URL", value)
-        with pytest.raises(ValueError, match="^G4F_LEGACY_H2O_URL must be the URL of a server, like "):
+        with pytest.raises(ValueError, match="^G4F_LEGACY_H2O_URL must be the URL of a server, like ") as raised:
             read()
+        assert raised.value.describe(spell_flag) == str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "value, suggestion",
+    [
+        ("127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("localhost:8080/v1/", "http://localhost:8080/v1"),
+        ("localhost", "http://localhost"),
+        ("192.168.1.5", "http://192.168.1.5"),
+        ("[::1]:8080", "http://[::1]:8080"),
+        ("ollama:11434", "http://ollama:11434"),
+        ("example.com/chat", "https://example.com/chat"),
+        ("8.8.8.8", "https://8.8.8.8"),
+        ("http:/127.0.0.1", "http://127.0.0.1"),
+        ("https:example.com", "https://example.com"),
+        ("http//localhost", "http://localhost"),
+        ("//host", "http://host"),
+        (f"me:{SECRET}@127.0.0.1:80", "http://127.0.0.1:80"),
+        (f"me:1{SECRET}/@host.test:80", "https://host.test:80"),
+        (f"http:/me:{SECRET}@host.test", "http://host.test"),
+    ],
+)
+def test_a_base_url_without_a_scheme(value: str, suggestion: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(OptionValueError, match=f"; did you mean '{re.escape(suggestion)}'[?]$") as raised:
+        read(base_url=value)
+    assert SECRET not in str(raised.value) and read(base_url=suggestion).base_url == suggestion
+    assert raised.value.describe(spell_flag).startswith("--base-url must be the URL of a server, like ")
+    monkeypatch.setenv("G4F_LEGACY_H2O_URL", value)
+    with pytest.raises(OptionValueError, match=f"^G4F_LEGACY_H2O_URL .*did you mean '{re.escape(suggestion)}'[?]$"):
+        read()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "nonsense",
+        "::1",
+        f"{SECRET}_X.eyJ.Abc",
+        f"example.com?key={SECRET}",
+        f"http://me:{SECRET}@a.host:x/",
+        "ftp://a.host",
+    ]
+    + [f"a b {SECRET}", f"user:{SECRET}", "http://@", "http:/", "/", "a..b:0"],
+)
+def test_no_suggestion(value: str) -> None:
+    with pytest.raises(OptionValueError, match="'https://example.com/chat'$"):
+        read(base_url=value)
 
 
 @pytest.mark.parametrize("configured", ["", "configured"])
@@ -185,8 +236,11 @@ WRONG = [
 def test_errors_name_the_option_and_show_no_secret(name: str, value: Any, error_type: Any) -> None:
     with pytest.raises(error_type) as raised:
         read(**{name: value})
-    assert type(raised.value) is error_type
-    assert name in str(raised.value)
+    assert type(raised.value) is (OptionTypeError if error_type is TypeError else OptionValueError)
+    assert raised.value.option == name and str(raised.value).startswith(f"{name} ")
+    assert raised.value.describe(spell_flag) == f"{spell_flag(name)} {raised.value.problem}"
+    copied = pickle.loads(pickle.dumps(raised.value))
+    assert (type(copied), str(copied), copied.option) == (type(raised.value), str(raised.value), name)
     assert SECRET not in str(raised.value)
 
 

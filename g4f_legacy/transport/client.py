@@ -19,6 +19,7 @@ import requests
 from ..concurrency.worker import interruptible
 from ..credentials import Secret, wrap_secrets
 from ..errors import ProviderError, ResponseFormatError
+from ..near_misses import warn_of_near_misses
 from ..options import read_options
 from ..parsing.event_stream import EventStream
 from ..tokens import Finish, describe_ending
@@ -71,6 +72,7 @@ class ServerClient:
         if isinstance(kwargs, dict):
             wrap_secrets(kwargs)
         self._options = options = read_options(self._provider, kwargs)
+        warn_of_near_misses(self.name, options.parameters)
         self._last_response: requests.Response | None = None
         url = urlsplit(options.base_url)
         self.base_url = url._replace(path=re.sub(f"(?:{page_path})$", "", url.path)).geturl()

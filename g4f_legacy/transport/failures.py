@@ -1,4 +1,4 @@
-"""Turn failed requests into errors with the server's own message, and remove secrets from errors."""
+"""Turn responses into errors with the server's own message, and remove secrets from errors."""
 
 import traceback
 from contextlib import suppress
@@ -19,7 +19,6 @@ from ..errors import (
     RateLimitError,
     RequestFailedError,
     ResponseFormatError,
-    describe_cause,
 )
 from ..parsing.html_page import extract_text, is_page
 from ..parsing.payload import extract_message, parse_json, truncate
@@ -32,32 +31,14 @@ T = TypeVar("T")
 RETRIED_STATUSES = (429, 502, 503, 504)
 """Statuses after which the same request may succeed."""
 
-_GATEWAY_TIMEOUT = 504
+_HTTPS_REQUIRED = (
+    "The plain HTTP request was sent to HTTPS port",  # nginx
+    "speaking plain HTTP to an SSL-enabled server port",  # Apache
+    "Client sent an HTTP request to an HTTPS server",  # Go, and so Caddy and Traefik
+)
 _MAX_CONTENT_SIZE = 64 * 1024  # bytes
 _MAX_ATTRIBUTE_LENGTH = 64 * 1024  # characters; errors of other libraries may keep a complete response
 _CLEARED_PACKAGES = ("g4f_legacy", "http", "json", "requests", "socks", "ssl", "urllib3")
-
-
-def error_from_exception(error: Exception, connect: float, read_timeout: float, waited: float) -> RequestFailedError:
-    """Return the error for a request without a response.
-
-    Args:
-        error: what requests or urllib3 raised.
-        connect, read_timeout: the timeouts, in seconds.
-        waited: how long the request took to fail, in seconds.
-    """
-    if isinstance(error, requests.ConnectTimeout):
-        message = f"no connection within {connect:g} seconds"
-    elif isinstance(error, requests.Timeout):
-        # requests raises ReadTimeout also when the connect timeout expires in a TLS handshake, or at a proxy.
-        is_connect_timeout = abs(connect - waited) < abs(read_timeout - waited)
-        seconds = connect if is_connect_timeout else read_timeout
-        message = f"no response within {seconds:g} seconds"
-    else:
-        message = f"no response: {describe_cause(error)}"
-    failure = RequestFailedError(message, request=getattr(error, "request", None))
-    failure.__cause__ = error  # before it is raised, so that `redact_error` finds it
-    return failure
 
 
 def error_from_response(response: requests.Response) -> RequestFailedError:
@@ -77,16 +58,22 @@ def error_from_response(response: requests.Response) -> RequestFailedError:
     redirect_url = get_redirect_url(response)
     if redirect_url:
         message = f"the server redirects to {strip_credentials(redirect_url)}"
+    hint = Hint.FOLLOW_REDIRECT if redirect_url else Hint.USE_HTTPS if _requires_https(response, text) else None
     error_class = _get_error_class(response.status_code, body, payload)
     return error_class(
         f"{status_line}: {message}".rstrip(": "),
         status=response.status_code,
         detail=detail or extract_message(text),
         body=text,
-        hint=Hint.FOLLOW_REDIRECT if redirect_url else None,
+        hint=hint,
         retry_after=_parse_retry_after(response),
         response=response,
     )
+
+
+def _requires_https(response: requests.Response, text: str) -> bool:
+    """Return whether a server refuses a request because it was sent to a port for https."""
+    return response.status_code == 400 and any(words in text for words in _HTTPS_REQUIRED)
 
 
 def refuse_page(response: requests.Response) -> None:
@@ -145,21 +132,6 @@ def origin(url: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or default_port
 
 
-def is_transient(error: RequestFailedError, *, generates: bool = False) -> bool:
-    """Return whether the same request may succeed a moment later.
-
-    Args:
-        generates: whether the request lets a model generate. A gateway that gives up waiting does not stop the server
-            behind it, which would generate twice.
-    """
-    if generates and error.status == _GATEWAY_TIMEOUT:
-        return False
-    cause = error.__cause__
-    if isinstance(cause, (requests.Timeout, requests.exceptions.SSLError)):
-        return False
-    return isinstance(cause, requests.ConnectionError) or error.status in RETRIED_STATUSES
-
-
 def redact_error(error: ProviderError, secrets: list[str]) -> None:
     """Remove secrets from all that a traceback or a pickle has of an error: servers may repeat what they were sent.
 
@@ -174,7 +146,7 @@ def redact_error(error: ProviderError, secrets: list[str]) -> None:
     error.url = redact(error.url, variants)
     error.detail = redact(error.detail, variants)
     error.body = redact(error.body, variants)
-    for shown in _collect_shown_errors(error):
+    for shown in collect_errors(error):
         shown.args = tuple(redact(argument, variants) for argument in shown.args)
         if shown is not error:
             _redact_attributes(shown, variants)
@@ -248,7 +220,7 @@ def clear_locals(error: BaseException) -> None:
     generator that is suspended would close it.
     """
     passed: set[FrameType] = set()
-    for shown in _collect_shown_errors(error):
+    for shown in collect_errors(error):
         frames = [frame for frame, _ in traceback.walk_tb(shown.__traceback__)]
         if shown is not error and frames and frames[0] not in passed:
             continue  # what was caught during the call starts in a frame that an outer error has passed
@@ -260,7 +232,7 @@ def clear_locals(error: BaseException) -> None:
                     frame.clear()
 
 
-def _collect_shown_errors(error: BaseException) -> list[BaseException]:
+def collect_errors(error: BaseException) -> list[BaseException]:
     """Return an error, its causes and contexts, and those that these contain."""
     shown: list[BaseException] = []
     queue: list[Any] = [error]

@@ -15,6 +15,7 @@ from urllib.request import getproxies
 import requests
 
 from ..credentials import ELLIPSIS
+from ..near_misses import may_be_secret
 from ..options import Options
 
 MIN_SECRET_LENGTH = 8
@@ -42,6 +43,7 @@ def collect_secrets(options: Options) -> list[str]:
         *cookie_values(options.cookies),
         *secret_headers(options.headers),
         *_login_secrets(options.basic_auth),
+        *(str(value) for name, value in options.parameters.items() if may_be_secret(name)),
     ]
     for proxy in (options.proxy, *getproxies().values()):
         secrets += _login_secrets(credentials_in_url(proxy))

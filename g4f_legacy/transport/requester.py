@@ -14,18 +14,18 @@ from ..errors import Hint, ProviderError, RequestFailedError
 from ..options import Options, env_variables, has_credentials, has_working_public_server, is_public, provider_name
 from ..parsing.payload import summarize
 from .body import drain_redirect
+from .connection_failures import error_from_exception, is_transient
 from .cookies import Cookies
 from .failures import (
     clear_locals,
     contains_secret,
-    error_from_exception,
     error_from_response,
     get_redirect_url,
-    is_transient,
     origin,
     redact_error,
     strip_credentials,
 )
+from .proxy_failures import LOGIN_REQUIRED, Proxy, find_proxy, require_login
 from .redaction import collect_secrets, encoded_variants, redact, secret_headers
 from .session import get_response_hooks, is_loopback, keep_authorization, new_session
 
@@ -36,6 +36,7 @@ MAX_RETRY_WAIT = 30.0
 
 _INITIAL_BACKOFF = 0.5  # seconds
 _MAX_REDIRECTS = 5
+_OTHER_CAUSES = (Hint.CHECK_PROXY, Hint.CHECK_PROXY_TLS, Hint.GIVE_PROXY_LOGIN)  # than a server that is gone
 
 
 class Requester:
@@ -114,7 +115,7 @@ class Requester:
                 return response
             redirect_url = self._allowed_redirect(response, method)
             if redirect_url is None:
-                raise self.annotate(error_from_response(response), url)
+                raise self.annotate(self._refusal(response), url)
             response.close()
             url = redirect_url
             request.pop("params", None)  # the redirect's URL has them already, if the server needs them
@@ -138,16 +139,10 @@ class Requester:
         """
         options = self._options
         all_headers = {**(headers or {}), **self.headers, **options.headers}
-        hostname = urlsplit(options.base_url).hostname or ""
-        proxies: dict[str, str] = {}
-        if options.proxy:
-            proxies = {"http": str(options.proxy), "https": str(options.proxy)}
-        elif is_loopback(hostname):
-            proxies = {"no_proxy": hostname}
         return {
             "stream": True,
             "allow_redirects": False,
-            "proxies": proxies,
+            "proxies": self._proxies(),
             "headers": {name: str(value) for name, value in all_headers.items()},
             "cookies": self.cookies.outgoing(),
             "auth": options.basic_auth
@@ -157,17 +152,35 @@ class Requester:
             "hooks": {"response": [drain_redirect, *get_response_hooks(self._session)]},
         }
 
+    def _proxies(self) -> dict[str, str]:
+        hostname = urlsplit(self._options.base_url).hostname or ""
+        if self._options.proxy:
+            proxy = str(self._options.proxy)
+            return {"http": proxy, "https": proxy}
+        return {"no_proxy": hostname} if is_loopback(hostname) else {}
+
+    def _find_proxy(self, url: str) -> Proxy | None:
+        return find_proxy(self._session, url, self._proxies(), self._options.proxy)
+
+    def _refusal(self, response: requests.Response) -> RequestFailedError:
+        failure = error_from_response(response)
+        proxy = self._find_proxy(response.url) if response.status_code == LOGIN_REQUIRED else None
+        if proxy is not None:
+            require_login(failure, proxy)
+        return failure
+
     def _convert(self, error: Exception, url: str, timeout: tuple[float, float], waited: float) -> ProviderError:
         # A method of its own, so that no frame of the traceback refers to the new error: that would be a reference
         # cycle, which only the garbage collector frees.
         response = getattr(error, "response", None)  # a hook of the caller's session may call raise_for_status()
         if response is None:
-            failure = error_from_exception(error, *timeout, waited)
+            failure = error_from_exception(error, *timeout, waited, self._find_proxy(url))
         else:
-            failure = error_from_response(response)
+            failure = self._refusal(response)
         failure.__cause__ = error  # before `annotate`, which redacts causes as well
         clear_locals(error)
-        if failure.status is None and not has_working_public_server(self._provider) and is_public(self._provider, url):
+        may_be_gone = failure.status is None and failure.hint not in _OTHER_CAUSES
+        if may_be_gone and not has_working_public_server(self._provider) and is_public(self._provider, url):
             failure.hint = Hint.SERVER_GONE
         return self.annotate(failure, url)
 

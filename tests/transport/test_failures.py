@@ -4,7 +4,8 @@ import pytest
 import requests
 
 from g4f_legacy.errors import GenerationError, RequestFailedError
-from g4f_legacy.transport.failures import get_redirect_url, is_transient, origin, redact_error
+from g4f_legacy.transport.connection_failures import is_transient
+from g4f_legacy.transport.failures import get_redirect_url, origin, redact_error
 
 
 @pytest.mark.parametrize(

@@ -377,7 +377,7 @@ def test_a_forwarding_proxy() -> None:
 
 
 def test_the_response_of_a_session_of_ones_own() -> None:
-    """urllib3's own pools do not know: the README mentions it."""
+    """urllib3's own pools do not know: docs/guarantees.rst mentions it."""
     with requests.Session() as own, ClosingServer() as server:
         with new_client(server.url, session=own, retries=1) as client:
             assert get_object(client) == post_form(client) == {"a": 1}
