@@ -58,6 +58,6 @@ def is_usable(provider: Any, options: Mapping[str, Any]) -> bool:
         if is_unavailable(provider, options):
             return has_usable_target()
         read_options(provider, options)
-    except (OSError, TypeError, ValueError):  # an option or environment variable is wrong, or credentials are missing
-        return False
+    except (ImportError, OSError, TypeError, ValueError):
+        return False  # an option or variable is wrong, credentials are missing, or the redirect target is broken
     return True

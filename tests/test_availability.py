@@ -106,6 +106,12 @@ class TestWorking:
         ({"working": True}, ["Echo", "Google", "OpenAI"]),
         ({"usable": True}, ["Echo"]),
         ({"usable": False, "needs_auth": False}, ["H2o"]),
+        ({"model": "gpt-4"}, ["OpenAI"]),
+        ({"model": "GPT-4", "stream": True}, ["OpenAI"]),
+        ({"model": "gpt-4", "usable": True}, []),
+        ({"model": "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-7b-v3"}, ["H2o"]),
+        ({"model": "gpt"}, []),
+        ({"model": ""}, []),
     ],
 )
 def test_find(conditions: Any, names: list[str]) -> None:
@@ -117,3 +123,14 @@ def test_find_under_a_redirect() -> None:
         usable = ["Echo", "H2o", "HuggingChat", "OpenAssistant"]
         assert [provider.__name__ for provider in registry.find(usable=True)] == usable
         assert [provider.__name__ for provider in registry.find(working=False)] == usable[1:]
+
+
+@pytest.mark.parametrize("variable", ["G4F_LEGACY_H2O_URL", "OPENAI_BASE_URL", "OPENAI_API_KEY"])
+def test_find_with_a_wrong_variable(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("G4F_LEGACY_H2O_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("OPENAI_API_KEY", "key")
+    assert [provider.__name__ for provider in registry.find(usable=True)] == ["Echo", "H2o", "OpenAI"]
+    monkeypatch.setenv(variable, "no\nthing")
+    usable = {"Echo", "H2o", "OpenAI"} - {"H2o" if "H2O" in variable else "OpenAI"}
+    assert {provider.__name__ for provider in registry.find(usable=True)} == usable
+    assert len(registry.find(usable=False)) == 4

@@ -68,7 +68,19 @@ def test_a_provider_is_a_module() -> None:
 
 
 @pytest.mark.parametrize(
-    "name, suggestion", [("h2o", "H2o"), ("H20", "H2o"), ("OpenAsistant", "OpenAssistant"), ("ECHO", "Echo")]
+    "name, suggestion",
+    [
+        ("h2o", "H2o"),
+        ("H20", "H2o"),
+        ("OpenAsistant", "OpenAssistant"),
+        ("ECHO", "Echo"),
+        ("openai", "OpenAI"),
+        ("OpenAl", "OpenAI"),
+        ("huggingchat", "HuggingChat"),
+        ("HugingChat", "HuggingChat"),
+        ("Openassistant", "OpenAssistant"),
+        ("poe", "Poe"),
+    ],
 )
 def test_an_unknown_name_suggests_the_nearest(name: str, suggestion: str) -> None:
     message = f"there is no provider {name!r}: did you mean {suggestion}? There are {', '.join(NAMES)}."
@@ -81,10 +93,11 @@ def test_an_unknown_name_suggests_the_nearest(name: str, suggestion: str) -> Non
     assert not hasattr(Provider, name)
 
 
-def test_an_unknown_name_unlike_all_others() -> None:
+@pytest.mark.parametrize("name", ["-----", "Nope", "Xyzzy", "P0", "Oro", "None"])
+def test_an_unknown_name_unlike_all_others(name: str) -> None:
     with pytest.raises(ProviderNotFoundError) as raised:
-        registry.get("-----")
-    assert raised.value.args == (f"there is no provider '-----': There are {', '.join(NAMES)}.",)
+        registry.get(name)
+    assert raised.value.args == (f"there is no provider {name!r}. There are {', '.join(NAMES)}.",)
 
 
 @pytest.mark.parametrize("name", ["gpt-3.5-turbo", "..", "", "needs_auth.Bard", "Providers.H2o", "helper"])
@@ -112,6 +125,8 @@ class TestOtherDistributions:
     def entry_points(self, monkeypatch: pytest.MonkeyPatch) -> None:
         module = ModuleType("theirs.Theirs")
         module.__dict__.update(url="", model=[], models={}, supports_stream=True, needs_auth=False, working=True)
+        module.params = "g4f.Providers.Theirs supports: ()"  # type: ignore[attr-defined]
+        monkeypatch.setattr(registry, "_warned", {})
         module._create_completion = lambda *_, **__: iter("ab")  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "theirs.Empty", ModuleType("theirs.Empty"))
         monkeypatch.setitem(sys.modules, "theirs", ModuleType("theirs"))
@@ -146,9 +161,10 @@ class TestOtherDistributions:
             registry.get("Empty")
         assert list(registry.all()) == sorted([*NAMES, "Theirs"])
         assert set(Provider.__map__) - set(placeholders.placeholder_names()) == {*NAMES, "Theirs"}
-        assert [record.getMessage()[:44] for record in caplog.records[:2]] == [
-            "The provider Broken cannot be imported: No m",
-            "The provider Empty cannot be imported: their",
+        assert [record.getMessage()[:67] for record in caplog.records] == [
+            "A provider named Broken is left out: Broken cannot be imported: No ",
+            "A provider named Empty is left out: theirs.Empty is not a provider:",
+            "A provider named H2o is left out: the entry point for no_such_modul",
         ]
         assert {"Theirs", *NAMES} < {name for name, _ in inspect.getmembers(Provider)}
         assert not hasattr(Provider, "Broken") and not hasattr(Provider, "Empty")

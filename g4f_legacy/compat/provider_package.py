@@ -51,8 +51,9 @@ def install(package: ModuleType) -> None:
 
 class _ProviderPackage(ModuleType):
     def __setattr__(self, name: str, value: "Any") -> None:
-        # The import system sets submodules as attributes of their package, without asking `__getattr__`.
-        if isinstance(value, ModuleType) and hasattr(value, "_create_completion"):
+        # The import system sets submodules as attributes of their package, without asking `__getattr__`. A broken one
+        # may lack anything: the registry says so when it is asked for it.
+        if isinstance(value, ModuleType) and hasattr(value, "_create_completion") and hasattr(value, "url"):
             from .provider_module import wrap_module
 
             wrap_module(value)

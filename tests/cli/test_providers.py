@@ -5,14 +5,16 @@ from typing import Any
 import pytest
 from command_line import run
 
-from g4f_legacy import ProviderUtils, registry
+from g4f_legacy import Provider, ProviderUtils, registry
+from g4f_legacy.options import OPTION_NAMES
 
 
 def test_table() -> None:
     code, out, _ = run("providers", G4F_LEGACY_H2O_URL="http://127.0.0.1:1")
     lines = out.splitlines()
     assert code == 0
-    assert lines[0].split("  ")[0] == "PROVIDER"
+    headings = re.split("  +", lines[0])
+    assert headings == ["PROVIDER", "MODELS", "STREAM", "NEEDS AUTH", "WORKING", "USABLE", "BASE URL"]
     rows = {line.split()[0]: line for line in lines[1:]}
     assert list(rows) == registry.names()
     assert rows["H2o"].endswith(" http://127.0.0.1:1")
@@ -53,7 +55,115 @@ def test_json() -> None:
     one = json.loads(run("providers", "H2o", "--json")[1])
     assert [provider["name"] for provider in every] == registry.names()
     assert one in every
-    assert (one["working"], one["stream"], one["points_to"]) == (False, True, "https://gpt-gm.h2o.ai")
+    assert (one["working"], one["supports_stream"], one["base_url"]) == (False, True, "https://gpt-gm.h2o.ai")
+
+
+@pytest.mark.parametrize("provider", [*registry.all().values(), Provider.Bing])
+def test_json_has_the_attributes_under_their_own_names(provider: Any) -> None:
+    one = json.loads(run("providers", provider.__name__, "--json")[1])
+    for name in ("url", "model", "models", "supports_stream", "needs_auth", "params"):
+        assert one.pop(name) == getattr(provider, name)
+    assert one.pop("working") == vars(provider)["working"]
+    assert one.pop("options") == ([] if provider is Provider.Bing else list(OPTION_NAMES))
+    assert one == {
+        "name": provider.__name__,
+        "usable": provider.__name__ == "Echo",
+        "base_url": provider.url,
+    }
+
+
+@pytest.mark.parametrize(
+    "flags, expected",
+    [
+        (["--stream"], registry.names()),
+        (["--needs-auth", "--working"], ["Google", "OpenAI"]),
+        (["--no-needs-auth", "--no-working"], ["H2o"]),
+        (["--usable"], ["Echo"]),
+        (["--no-usable", "-m", "GPT-4"], ["OpenAI"]),
+        (["--model", "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-7b-v3"], ["H2o"]),
+    ],
+)
+def test_conditions(flags: list[str], expected: list[str]) -> None:
+    code, out, err = run("providers", "--json", *flags)
+    assert (code, err) == (0, "") and [provider["name"] for provider in json.loads(out)] == expected
+    assert [line.split()[0] for line in run("providers", *flags)[1].splitlines()[1:]] == expected
+
+
+def test_conditions_filter_placeholders() -> None:
+    listed = {row["name"]: row for row in json.loads(run("providers", "--all", "--json", "--no-stream")[1])}
+    assert {"Bard", "Hugchat"} < set(listed) and not set(listed) & set(registry.names())
+    assert not any(row["supports_stream"] for row in listed.values())
+    listed = {row["name"]: row for row in json.loads(run("providers", "--all", "--json", "-m", "gpt-4")[1])}
+    assert {"OpenAI", "Bing"} < set(listed) and all("gpt-4" in row["models"] for row in listed.values())
+
+
+def test_conditions_that_no_provider_matches() -> None:
+    message = "No provider matches all of these conditions.\n"
+    assert run("providers", "--no-stream") == (0, "", message)
+    assert run("providers", "--no-stream", "--json") == (0, "[]\n", message)
+
+
+@pytest.mark.parametrize("arguments", [["H2o", "--usable"], ["H2o", "--no-stream", "--json"], ["-m", ""]])
+def test_conditions_that_are_not_valid(arguments: list[str]) -> None:
+    code, out, err = run("providers", *arguments)
+    assert (code, out) == (2, "")
+    assert err in (
+        "g4f-legacy: give a NAME or conditions, not both\n",
+        "g4f-legacy: --model is empty: give a value, or leave it out\n",
+    )
+
+
+def test_help() -> None:
+    out = " ".join(run("providers", "--help")[1].split())
+    for name in ("stream", "needs-auth", "working", "usable"):
+        assert f"--{name}, --no-{name} list only providers " in out
+    assert "(default" not in out
+
+
+class TestWrongVariables:
+    @pytest.mark.parametrize(
+        "variable, name, problem",
+        [
+            ("G4F_LEGACY_H2O_URL", "H2o", "must be the URL of a server"),
+            ("OPENAI_BASE_URL", "OpenAI", "must be the URL of a server"),
+            ("OPENAI_API_KEY", "OpenAI", "contains a line end"),
+        ],
+    )
+    def test_they_are_shown(self, variable: str, name: str, problem: str) -> None:
+        environment = {variable: "s3cr3t-no\nthing"}
+        code, table, err = run("providers", **environment)
+        assert (code, err) == (0, "")
+        listed = {row["name"]: row for row in json.loads(run("providers", "--json", **environment)[1])}
+        assert list(listed) == registry.names() and [row["name"] for row in listed.values() if "error" in row] == [name]
+        error = listed[name]["error"]
+        assert error.startswith(f"invalid {variable}: it {problem}") and f" {error}\n" in table
+        assert not listed[name]["usable"] and listed[name]["base_url"] in (None, "https://api.openai.com/v1")
+        code, shown, err = run("providers", name, **environment)
+        assert (code, err) == (0, "") and re.search(f"^error +{re.escape(error)}$", shown, re.MULTILINE)
+        assert "s3cr3t" not in f"{table} {listed} {shown}"
+        assert name not in run("providers", "--usable", **environment)[1]
+
+    def test_a_placeholder(self) -> None:
+        listed = json.loads(run("providers", "--all", "--json", G4F_LEGACY_BING_URL="nonsense!")[1])
+        assert [row["name"] for row in listed if "error" in row] == ["Bing"]
+
+    def test_a_cookies_file_that_does_not_exist(self) -> None:
+        listed = json.loads(run("providers", "--json", G4F_LEGACY_COOKIES_FILE="no-such-file")[1])
+        assert [row["name"] for row in listed] == registry.names()
+        errors = [row["error"] for row in listed if "error" in row]
+        assert errors and all("no-such-file" in error for error in errors)
+
+    @pytest.mark.parametrize("target", ["Nope", "Bing", "H2o"])
+    def test_a_redirect_target_that_cannot_be_used(self, target: str) -> None:
+        code, out, err = run("providers", "Bing", G4F_LEGACY_REDIRECT=target)
+        assert (code, err) == (0, "") and "\nnot redirected: " in out and target in out.splitlines()[-1]
+
+
+def test_credentials_in_a_url_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = {"G4F_LEGACY_H2O_URL": "http://user:s3cr3t@127.0.0.1:1"}
+    monkeypatch.setattr(Provider.Echo, "url", "http://user:s3cr3t@127.0.0.1:2")
+    shown = "".join(run("providers", *arguments, **environment)[1] for arguments in ([], ["--json"], ["H2o"], ["Echo"]))
+    assert "http://127.0.0.1:1" in shown and "http://127.0.0.1:2" in shown and "s3cr3t" not in shown
 
 
 class TestWorkingAndUsable:
