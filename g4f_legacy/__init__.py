@@ -1,6 +1,7 @@
 """A small, synchronous client for the chat protocols that g4f spoke in 2023.
 
-The names below are imported when they are used: importing the package imports nothing heavy.
+`ChatCompletion.create` completes a conversation. `Provider` has the providers, `registry.find` selects some of them,
+and `errors` has the exceptions. All names are imported when they are used: importing the package imports nothing heavy.
 """
 
 import sys
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
     from . import Provider, api, debug, errors, gui, interference, models, options, registry
     from . import server as server  # noqa: F401
     from . import typing
-    from ._version import __version__, version  # noqa: F401
+    from ._version import __version__ as __version__  # noqa: F401
+    from ._version import version as version  # noqa: F401
     from .compat.base_provider import AsyncGeneratorProvider, AsyncProvider, BaseProvider, ProviderUtils
     from .compat.redirects import redirect
     from .compat.retry_provider import RetryProvider
@@ -92,4 +94,7 @@ def __getattr__(name: str) -> "Any":
 
 
 def __dir__() -> "list[str]":
-    return sorted({*globals(), *__all__, "__version__", "server", "version"})
+    # Whatever is listed is imported by `help`, so that `server`, which needs an extra, is listed once it is imported.
+    switches = {"__version__", "version", "check_version", "version_check", "logging"}
+    special = {name for name in globals() if name.startswith("__") or name == "server"}
+    return sorted({*__all__, *switches, *special} - {"__all__", "__dir__", "__getattr__"})

@@ -5,15 +5,14 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any, Literal, overload
 
-from . import debug, registry
-from .availability import is_placeholder, is_unavailable
-from .compat import redirects
-from .compat.redirects import Call, current_target, forwarded_options, is_redirected, redirected_call, route
+from . import debug
+from .compat.call_resolution import is_script_class, resolve_call
+from .compat.redirects import Call
 from .concurrency.async_stream import AsyncStream
 from .credentials import wrap_secret, wrap_secrets
-from .errors import AuthenticationRequiredError, Hint, ModelNotFoundError, StreamNotSupportedError
-from .models import Model, find_model, model_name
-from .options import is_configured, provider_name, read_options
+from .errors import StreamNotSupportedError
+from .models import Model
+from .options import provider_name, read_options
 from .prompt import check_messages
 from .tokens import TokenStream, join_tokens
 
@@ -37,7 +36,7 @@ class ChatCompletion:
     @overload
     @staticmethod
     def create(
-        model: str | Model | None,
+        model: str | list[str] | Model | None,
         messages: Sequence[Mapping[str, Any]],
         provider: Any = None,
         stream: Literal[False] = False,
@@ -48,7 +47,7 @@ class ChatCompletion:
     @overload
     @staticmethod
     def create(
-        model: str | Model | None,
+        model: str | list[str] | Model | None,
         messages: Sequence[Mapping[str, Any]],
         provider: Any = None,
         *,
@@ -60,17 +59,28 @@ class ChatCompletion:
     @overload
     @staticmethod
     def create(
-        model: str | Model | None,
+        model: str | list[str] | Model | None,
         messages: Sequence[Mapping[str, Any]],
         provider: Any,
-        stream: bool,
+        stream: Literal[True],
+        auth: str | bool | None = None,
+        **kwargs: Any,
+    ) -> TokenStream: ...
+
+    @overload
+    @staticmethod
+    def create(
+        model: str | list[str] | Model | None,
+        messages: Sequence[Mapping[str, Any]],
+        provider: Any = None,
+        stream: bool = False,
         auth: str | bool | None = None,
         **kwargs: Any,
     ) -> str | TokenStream: ...
 
     @staticmethod
     def create(
-        model: str | Model | None,
+        model: str | list[str] | Model | None,
         messages: Sequence[Mapping[str, Any]],
         provider: Any = None,
         stream: bool = False,
@@ -111,9 +121,54 @@ class ChatCompletion:
         tokens = _start(_prepare(model, messages, provider, stream, auth, kwargs), messages, stream)
         return tokens if stream else join_tokens(tokens)
 
+    @overload
     @staticmethod
     def create_async(
-        model: str | Model | None,
+        model: str | list[str] | Model | None,
+        messages: Sequence[Mapping[str, Any]],
+        provider: Any = None,
+        stream: Literal[False] = False,
+        auth: str | bool | None = None,
+        **kwargs: Any,
+    ) -> Coroutine[Any, Any, str]: ...
+
+    @overload
+    @staticmethod
+    def create_async(
+        model: str | list[str] | Model | None,
+        messages: Sequence[Mapping[str, Any]],
+        provider: Any = None,
+        *,
+        stream: Literal[True],
+        auth: str | bool | None = None,
+        **kwargs: Any,
+    ) -> AsyncStream: ...
+
+    @overload
+    @staticmethod
+    def create_async(
+        model: str | list[str] | Model | None,
+        messages: Sequence[Mapping[str, Any]],
+        provider: Any,
+        stream: Literal[True],
+        auth: str | bool | None = None,
+        **kwargs: Any,
+    ) -> AsyncStream: ...
+
+    @overload
+    @staticmethod
+    def create_async(
+        model: str | list[str] | Model | None,
+        messages: Sequence[Mapping[str, Any]],
+        provider: Any = None,
+        stream: bool = False,
+        auth: str | bool | None = None,
+        **kwargs: Any,
+    ) -> Coroutine[Any, Any, str] | AsyncStream: ...
+
+    @staticmethod
+    def create_async(
+        model: str | list[str] | Model | None,
         messages: Sequence[Mapping[str, Any]],
         provider: Any = None,
         stream: bool = False,
@@ -127,7 +182,7 @@ class ChatCompletion:
         auth = wrap_secret(auth)
         wrap_secrets(kwargs)
         call = _prepare(model, messages, provider, stream, auth, kwargs)
-        if not stream and _is_script_class(call.provider) and hasattr(call.provider, "create_async"):
+        if not stream and is_script_class(call.provider) and hasattr(call.provider, "create_async"):
             # In the caller's event loop, because what it awaits may belong to that, such as a session of aiohttp.
             text: Coroutine[Any, Any, str] = call.provider.create_async(call.model, _copy(messages), **call.options)
             return text
@@ -138,8 +193,43 @@ class ChatCompletion:
 class Completion:
     """One completion of a prompt."""
 
+    @overload
     @staticmethod
-    def create(model: Any, prompt: str, provider: Any = None, stream: bool = False, **kwargs: Any) -> str | TokenStream:
+    def create(
+        model: str | list[str] | Model | None,
+        prompt: str,
+        provider: Any = None,
+        stream: Literal[False] = False,
+        **kwargs: Any,
+    ) -> str: ...
+
+    @overload
+    @staticmethod
+    def create(
+        model: str | list[str] | Model | None,
+        prompt: str,
+        provider: Any = None,
+        *,
+        stream: Literal[True],
+        **kwargs: Any,
+    ) -> TokenStream: ...
+
+    @overload
+    @staticmethod
+    def create(
+        model: str | list[str] | Model | None, prompt: str, provider: Any, stream: Literal[True], **kwargs: Any
+    ) -> TokenStream: ...
+
+    @overload
+    @staticmethod
+    def create(
+        model: str | list[str] | Model | None, prompt: str, provider: Any = None, stream: bool = False, **kwargs: Any
+    ) -> str | TokenStream: ...
+
+    @staticmethod
+    def create(
+        model: str | list[str] | Model | None, prompt: str, provider: Any = None, stream: bool = False, **kwargs: Any
+    ) -> str | TokenStream:
         """Complete a prompt. The other arguments, the result and the errors are those of `ChatCompletion.create`."""
         wrap_secrets(kwargs)
         return ChatCompletion.create(model, [{"role": "user", "content": prompt}], provider, stream, **kwargs)
@@ -153,7 +243,7 @@ def get_model_and_provider(
     It raises the same errors for a wrong model or provider.
     """
     wrap_secrets(kwargs)
-    call = _resolve(provider, model, kwargs)
+    call = resolve_call(provider, model, kwargs)
     _check_stream(call.provider, stream)
     return call.model, call.provider
 
@@ -166,7 +256,7 @@ def _prepare(
     if auth is not None:
         options["auth"] = auth
     check_messages(messages)
-    call = _resolve(provider, model, options)
+    call = resolve_call(provider, model, options)
     _check_stream(call.provider, stream)
     if isinstance(call.provider, ModuleType):
         read_options(call.provider, call.options)
@@ -179,11 +269,6 @@ def _start(call: Call, messages: Sequence[Mapping[str, Any]], stream: bool) -> T
     return TokenStream(call.start(_copy(messages), stream))
 
 
-def _is_script_class(provider: Any) -> bool:
-    """Return whether a provider is a class of the script's own, or an instance of one, as scripts wrote them."""
-    return not hasattr(provider, "_create_completion")
-
-
 def _copy(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Copy the messages, because the caller may change them before the first token is requested."""
     return [dict(message) for message in messages]
@@ -192,69 +277,3 @@ def _copy(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def _check_stream(provider: Any, stream: bool) -> None:
     if stream and not provider.supports_stream:
         raise StreamNotSupportedError(f"{provider_name(provider)} cannot stream: leave out stream=True")
-
-
-def _resolve(provider: Any, model: Any, options: dict[str, Any]) -> Call:
-    """Decide which provider is called, with which model and options."""
-    name = model_name(model)
-    if provider:
-        return _resolve_named(provider, name, options)
-    known = model if isinstance(model, Model) else find_model(name)
-    best = known and known.best_provider
-    if isinstance(best, str):
-        best = registry.get(best)
-    return _resolve_by_model(known, best, name, options) or _resolve_redirect(known, best, name, options)
-
-
-def _resolve_named(provider: Any, name: str, options: dict[str, Any]) -> Call:
-    if isinstance(provider, str):
-        provider = registry.get(provider)
-    if isinstance(provider, type) and provider.__module__.partition(".")[0] == __package__:
-        raise TypeError(f"{provider.__name__} is a class: pass a provider, such as RetryProvider([…])")
-    if not _is_script_class(provider):
-        registry.check_provider(provider)
-        if is_unavailable(provider, options) and not is_placeholder(provider) and current_target() is None:
-            _check_options(provider, options)
-        return route(provider, name, options)
-    if hasattr(provider, "create_completion"):  # a class of the script's own
-        return Call(provider, name, options)
-    given = f"the class {provider.__name__}" if isinstance(provider, type) else type(provider).__name__
-    raise TypeError(f"provider must be a provider module, its name, or have create_completion, not {given}")
-
-
-def _check_options(provider: Any, options: dict[str, Any]) -> None:
-    """Check the options of a call that will fail, because the provider is gone: wrong arguments are reported first."""
-    try:
-        read_options(provider, options)
-    except AuthenticationRequiredError as error:
-        if getattr(provider, "_NEEDS_AUTH_EVERYWHERE", True):
-            error.hint = Hint.GIVE_CREDENTIALS_AND_SERVER
-        raise
-
-
-def _resolve_by_model(known: Model | None, best: Any, name: str, options: dict[str, Any]) -> Call | None:
-    """Find the model's provider of 2023, or one that lists the model; None if the call has to be redirected."""
-    if best and not is_redirected(best, options):
-        return Call(best, name, options)
-    if current_target():
-        return None
-    for module in registry.all().values():
-        lists_model = name in (*module.models, *module.models.values())
-        if not lists_model or is_unavailable(module, options):
-            continue
-        if module.needs_auth and not is_configured(module):
-            continue
-        # The options of a call that names a model of 2023 are meant for another service.
-        return Call(module, name, forwarded_options(options) if known else options)
-    return None
-
-
-def _resolve_redirect(known: Model | None, best: Any, name: str, options: dict[str, Any]) -> Call:
-    if known is None and not current_target() and redirects.on_missing_target is None:
-        raise ModelNotFoundError(f"no provider lists the model {name!r}", hint=Hint.NAME_PROVIDER)
-    former = f" (in 2023: {provider_name(best)}, closed)" if best else ""
-    failure = f"no provider is configured that serves {name or 'the default model'}{former}"
-    called = provider_name(best) if best else f"the provider of {name or 'the default model'}"
-    hint = Hint.SET_SERVER_OR_REDIRECT if best and not is_placeholder(best) else Hint.REDIRECT_CALLS
-    failure = f"{failure}, and there is no redirect for such calls"
-    return redirected_call(called, options, failure=failure, hint=hint)

@@ -56,6 +56,17 @@ class _Attribute(_Method):
         return self._function(owner if instance is None else instance)
 
 
+# These return Any, so that type checkers let a script's own class override what they decorate in any way.
+
+
+def _method(function: Callable[..., Any]) -> Any:
+    return _Method(function)
+
+
+def _attribute(function: Callable[..., Any]) -> Any:
+    return _Attribute(function)
+
+
 class BaseProvider(metaclass=_CountsProviders):
     """The base of a script's providers that define `create_completion`. All providers count as its instances.
 
@@ -78,21 +89,21 @@ class BaseProvider(metaclass=_CountsProviders):
         """The name of the class, also for its instances."""
         return str(type(self).__name__)
 
-    @_Attribute
+    @_attribute
     def params(self: Any) -> str:
         """The parameters of the method that the class has to define, as `params.format_params` describes them."""
         return format_params(self.__name__, self._get_required_method())
 
-    @_Method
+    @_method
     def _get_required_method(self: Any) -> Any:
         return self.create_completion
 
-    @_Method
+    @_method
     def create_completion(self: Any, model: str, messages: list[Any], stream: bool, **kwargs: Any) -> Tokens:
         """Return the tokens. A class of a script's own defines it."""
         raise _not_defined(self, "create_completion")
 
-    @_Method
+    @_method
     async def create_async(self: Any, model: str, messages: list[Any], *, stream: bool = False, **kwargs: Any) -> str:
         """Return the complete text of `create_completion`, which runs in a thread of its own."""
         wrap_secrets(kwargs)
@@ -106,16 +117,16 @@ class BaseProvider(metaclass=_CountsProviders):
 class AsyncProvider(BaseProvider):
     """The base of a script's providers that define `create_async`. All providers count as its instances."""
 
-    @_Method
+    @_method
     def _get_required_method(self: Any) -> Any:
         return self.create_async
 
-    @_Method
+    @_method
     async def create_async(self: Any, model: str, messages: list[Any], **kwargs: Any) -> str:
         """Return the complete text. A class of a script's own defines it."""
         raise _not_defined(self, "create_async")
 
-    @_Method
+    @_method
     def create_completion(self: Any, model: str, messages: list[Any], stream: bool = False, **kwargs: Any) -> Tokens:
         """Return a generator of one token, the text of `create_async`, which runs in an event loop of its own."""
         wrap_secrets(kwargs)
@@ -133,16 +144,16 @@ class AsyncGeneratorProvider(AsyncProvider):
 
     supports_stream = True
 
-    @_Method
+    @_method
     def _get_required_method(self: Any) -> Any:
         return self.create_async_generator
 
-    @_Method
+    @_method
     def create_async_generator(self: Any, model: str, messages: list[Any], **kwargs: Any) -> Any:
         """Return an asynchronous generator of the tokens. A class of a script's own defines it."""
         raise _not_defined(self, "create_async_generator")
 
-    @_Method
+    @_method
     async def create_async(self: Any, model: str, messages: list[Any], *, stream: bool = False, **kwargs: Any) -> str:
         """Return the complete text of `create_async_generator`."""
         wrap_secrets(kwargs)
@@ -150,7 +161,7 @@ class AsyncGeneratorProvider(AsyncProvider):
         async with aclosing(iterate_and_close(create)) as tokens:
             return "".join([token async for token in tokens])
 
-    @_Method
+    @_method
     def create_completion(self: Any, model: str, messages: list[Any], stream: bool = True, **kwargs: Any) -> Tokens:
         """Return the tokens of `create_async_generator`, which runs in an event loop of its own."""
         wrap_secrets(kwargs)

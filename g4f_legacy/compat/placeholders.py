@@ -51,6 +51,7 @@ class Placeholder(ProviderModule):
         return bool(self._facts.get("supports_gpt_4", False))
 
     def _create_completion(self, model: Any, messages: list[Any], stream: bool, **kwargs: Any) -> Tokens:
+        """Yield the tokens of the redirect target. Arguments are those of `create_completion`."""
         wrap_secrets(kwargs)
         return (yield from route(self, model_name(model), kwargs).start(messages, stream))
 

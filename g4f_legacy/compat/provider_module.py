@@ -1,9 +1,9 @@
 """The class that gives provider modules what providers had when they were classes."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from functools import wraps
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import availability, registry
 from ..concurrency.async_stream import AsyncStream, AwaitableStream
@@ -13,15 +13,66 @@ from ..options import provider_name
 from ..tokens import Tokens
 from .redirects import route
 
+_PUBLIC_NAMES = (
+    "url",
+    "model",
+    "models",
+    "supports_stream",
+    "needs_auth",
+    "working",
+    "params",
+    "_create_completion",
+    "create_completion",
+    "create_async",
+    "create_async_generator",
+)
+"""What users read and call, as `dir` and `help` show it. The rest of a module is its own business."""
+
+_SPECIAL_NAMES = ("__doc__", "__file__", "__loader__", "__name__", "__package__", "__spec__")
+
+
+class _CreateCompletion(Protocol):
+    def __call__(self, model: str, messages: list[Any], stream: bool, **kwargs: Any) -> Tokens:
+        """Yield the tokens as they arrive, or the complete text if `stream` is False.
+
+        Nothing is sent before the first token is requested.
+
+        Args:
+            model: a short name or a model id; if empty, the provider's first model.
+            messages: dicts with ``role`` and ``content``.
+            stream: whether to yield the tokens one by one.
+            kwargs: options, such as ``base_url``; anything else is a generation parameter for the server.
+
+        Raises:
+            ProviderError: the server failed.
+        """
+
 
 class ProviderModule(ModuleType):
     """A provider module with the methods of 2023. Pickling it stores its name; unpickling imports it."""
 
     _public_url: str
+    _routed_completion: _CreateCompletion
     url: str
     model: list[str]
     models: dict[str, str]
+    supports_stream: bool
+    needs_auth: bool
+    params: str
     supports_message_history = True
+
+    if TYPE_CHECKING:
+        __getattr__: None  # type: ignore[assignment,misc]  # that of `ModuleType` would hide misspelt names
+
+    def __dir__(self) -> list[str]:
+        return sorted(
+            name for name in (*_PUBLIC_NAMES, *_SPECIAL_NAMES) if name in {*vars(self), *vars(ProviderModule)}
+        )
+
+    @property
+    def __all__(self) -> list[str]:
+        """The public names, and the provider's own. `help` shows those of another module, such as methods, only so."""
+        return [*(name for name in dir(self) if name in _PUBLIC_NAMES), self.__name__]
 
     def __reduce__(self) -> tuple[Any, tuple[str]]:
         return _import_provider, (self.__name__,)
@@ -51,15 +102,16 @@ class ProviderModule(ModuleType):
         vars(self).update(__name__=path, _is_reloaded=True)
 
     @property
-    def _create_completion(self) -> Any:
+    def _create_completion(self) -> _CreateCompletion:
         """The module's own generator function, for direct calls: they go to the redirect target, too."""
         completion = self._unrouted_completion
-        if completion is vars(self).get("_replaced_completion"):
+        is_replaced = completion is vars(self).get("_replaced_completion")
+        if is_replaced:
             return completion
         routed = vars(self).get("_routed_completion")
         if routed is None or routed.__wrapped__ is not completion:  # the module was reloaded
-            routed = self._routed_completion = _route_calls(self, completion)
-        return routed
+            self._routed_completion = _route_calls(self, completion)
+        return self._routed_completion
 
     @_create_completion.setter
     def _create_completion(self, value: Any) -> None:
@@ -67,9 +119,10 @@ class ProviderModule(ModuleType):
         self._replaced_completion = None if value in own else value
 
     @property
-    def _unrouted_completion(self) -> Any:
+    def _unrouted_completion(self) -> _CreateCompletion:
         """The module's own generator function, or what a script has assigned instead."""
-        return vars(self).get("_replaced_completion") or vars(self)["_create_completion"]
+        completion: _CreateCompletion = vars(self).get("_replaced_completion") or vars(self)["_create_completion"]
+        return completion
 
     @property
     def working(self) -> bool:
@@ -80,7 +133,10 @@ class ProviderModule(ModuleType):
         assigned = vars(self).get("_assigned_working")
         if assigned is not None:
             return bool(assigned)
-        return availability.has_target() or not availability.is_unavailable(self, {})
+        try:
+            return availability.has_target() or not availability.is_unavailable(self, {})
+        except ValueError:  # the configured URL is not valid, as a call reports
+            return False
 
     @working.setter
     def working(self, value: bool) -> None:
@@ -108,6 +164,12 @@ class ProviderModule(ModuleType):
 
         Nothing is sent before the first token is requested.
 
+        Args:
+            model: a short name, a model id or a `Model`; if empty, the provider's first model.
+            messages: dicts with ``role`` and ``content``.
+            stream: whether to yield the tokens one by one, and not the complete text once.
+            kwargs: options, such as ``base_url``; anything else is a generation parameter for the server.
+
         Raises:
             TypeError: `stream` is not a bool.
         """
@@ -125,7 +187,11 @@ class ProviderModule(ModuleType):
         stream: bool = False,
         **kwargs: Any,
     ) -> Coroutine[Any, Any, str]:
-        """Return a coroutine for the complete text.
+        """Return a coroutine for the complete text. Other arguments are those of `create_completion`.
+
+        Args:
+            proxy: as the option of that name.
+            cookies: as the option of that name.
 
         Raises:
             TypeError: `stream` is not a bool.
@@ -145,7 +211,7 @@ class ProviderModule(ModuleType):
         stream: bool = True,
         **kwargs: Any,
     ) -> AwaitableStream:
-        """Return the tokens for ``async for``, at once or after ``await``.
+        """Return the tokens for ``async for``, at once or after ``await``. Arguments are those of `create_async`.
 
         Raises:
             TypeError: `stream` is not a bool.
@@ -178,7 +244,7 @@ def _given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _route_calls(provider: Any, completion: Callable[..., Tokens]) -> Callable[..., Tokens]:
+def _route_calls(provider: Any, completion: _CreateCompletion) -> _CreateCompletion:
     """Return a provider's generator function with its calls routed as those of `ChatCompletion.create` are."""
 
     @wraps(completion)
@@ -186,6 +252,7 @@ def _route_calls(provider: Any, completion: Callable[..., Tokens]) -> Callable[.
         wrap_secrets(kwargs)
         return (yield from route(provider, model_name(model), kwargs).start(messages, stream))
 
+    _create_completion.__doc__ = completion.__doc__ or _CreateCompletion.__call__.__doc__
     return _create_completion
 
 

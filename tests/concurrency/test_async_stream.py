@@ -37,7 +37,7 @@ class Tokens:
 
 
 def test_create_async() -> None:
-    assert asyncio.run(ChatCompletion.create_async("", HELLO, "Echo")) == "Hello big world"  # type: ignore[arg-type]
+    assert asyncio.run(ChatCompletion.create_async("", HELLO, "Echo")) == "Hello big world"
 
 
 def test_create_async_with_stream() -> None:

@@ -40,7 +40,7 @@ def create_streamed(provider: str, options: GetOptions) -> None:
 
 
 def create_async(provider: str, options: GetOptions) -> None:
-    asyncio.run(ChatCompletion.create_async("some", MESSAGES, provider, **options()))  # type: ignore[arg-type]
+    asyncio.run(ChatCompletion.create_async("some", MESSAGES, provider, **options()))
 
 
 def call_directly(provider: str, options: GetOptions) -> None:
