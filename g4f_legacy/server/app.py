@@ -65,6 +65,7 @@ def create_app(
     access = AccessControl(token, hosts)
     app = Flask("g4f_legacy.server", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_REQUEST_SIZE
+    app.config["REQUIRES_TOKEN"] = bool(token)  # shown by the page
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.before_request(_start_timer)
     app.before_request(access.check_site)
@@ -84,7 +85,8 @@ def _start_timer() -> None:
 
 
 def _add_security_headers(response: Response) -> Response:
-    response.headers["Content-Security-Policy"] = "default-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
+    policy = "default-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"  # data: is the favicon
+    response.headers["Content-Security-Policy"] = policy
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
