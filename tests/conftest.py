@@ -8,7 +8,7 @@ import pytest
 import responses as responses_library
 from replay import Replay
 
-from g4f_legacy import errors
+from g4f_legacy import discovery, errors
 from g4f_legacy.compat import redirects
 from g4f_legacy.protocols import default_model
 
@@ -28,6 +28,7 @@ def no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith(_CONFIGURING) or name.lower().endswith("_proxy") or name.endswith("_CA_BUNDLE"):
             monkeypatch.delenv(name)
     monkeypatch.setattr(default_model, "_default_models", {})
+    monkeypatch.setattr(discovery, "WELL_KNOWN_PORTS", {})
     monkeypatch.setattr(redirects, "_targets", [])
     monkeypatch.setattr(redirects, "_logged", set())
 
