@@ -8,7 +8,12 @@ from ._version import __version__
 def main() -> int:
     """Run the command line and return its exit code, that of `cli.main.main`."""
     if sys.argv[1:] == ["--version"]:  # scripts and people wait for it; importing argparse takes longer than the rest
-        print("g4f-legacy", __version__)
+        try:
+            print("g4f-legacy", __version__, flush=True)
+        except OSError as error:
+            from .cli.main import report_os_error
+
+            return report_os_error(error)
         return 0
     from .cli.main import main
 

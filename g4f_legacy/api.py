@@ -5,12 +5,12 @@ only the old server had are accepted, and have no effect.
 """
 
 import sys
-from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 from . import registry
 from .compat.redirects import Call, current_target, redirected_call
+from .concurrency.termination import until_interrupted
 from .options import is_configured, provider_name
 
 DEFAULT_HOST = "127.0.0.1"
@@ -58,7 +58,7 @@ def serve_target(name: str, /, address: Any = None, port: Any = None, *ignored: 
         message = f"{provider} answers at {url}, which is also a page to chat on. Press Ctrl-C to quit."
         print(message, file=sys.stderr, flush=True)
 
-    with suppress(KeyboardInterrupt):
+    with until_interrupted():
         serve(engine.provider, engine.model or None, host=host, port=port, on_ready=show, **engine.options)
 
 

@@ -203,3 +203,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         pass
+
+
+def wait_after_first_token(exchanges: list[dict[str, Any]], *waits: Any) -> list[dict[str, Any]]:
+    """Return exchanges whose stream sends a token, waits, and ends."""
+    token = 'data:{"token":{"text":"one","special":false},"generated_text":null}\n\n'
+    end = 'data:{"token":{"text":"</s>","special":true},"generated_text":"one"}\n\n'
+    exchanges[3]["response"]["chunks"] = [token, *waits, end]
+    path = exchanges[3]["request"]["path"]
+    return [*exchanges, exchange("POST", f"{path}/stop-generating", content_length="0")]

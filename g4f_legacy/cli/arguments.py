@@ -6,14 +6,15 @@ from typing import Any
 
 from .. import registry
 from ..options import is_configured
+from .output import print_error
 
-DEFAULT_PROVIDER = "OpenAI where it is configured, else Echo"
+DEFAULT_PROVIDER = "OpenAI if it is configured or --base-url is given, else Echo"
 
 _FLAGS = {
     "auth": "--auth",
     "base_url": "--base-url",
     "messages": "PROMPT",
-    "model": "--model",
+    "model": "-m",
     "provider": "--provider",
     "stream": "--no-stream",
 }
@@ -27,7 +28,7 @@ def spell_flag(option: str) -> str:
 
 def add_provider(parser: ArgumentParser, default: str = "all") -> None:
     """Add the arguments for the provider and for the options of a call."""
-    parser.add_argument("-p", "--provider", metavar="NAME", help=f"the provider (default: {default})")
+    add_provider_name(parser, f"the provider (default: {default})")
     add_server(parser)
     parser.add_argument(
         "-o",
@@ -38,6 +39,12 @@ def add_provider(parser: ArgumentParser, default: str = "all") -> None:
         metavar="NAME=VALUE",
         help="an option of the call or a parameter for the server, such as -o temperature=0.5; the value may be JSON",
     )
+
+
+def add_provider_name(parser: ArgumentParser, meaning: str, alias: str = "-p") -> None:
+    """Add the argument for the provider. The alias is what the command called it in earlier versions."""
+    names = dict.fromkeys(["-p", "--provider", alias])
+    parser.add_argument(*names, dest="provider", metavar="NAME", help=meaning)
 
 
 def add_server(parser: ArgumentParser) -> None:
@@ -68,9 +75,31 @@ def server_options(arguments: Namespace) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def default_provider(arguments: Namespace) -> str:
-    """Return the provider to use when the command line names none."""
-    is_openai = is_configured(registry.get("OpenAI")) or bool(server_options(arguments))
+def choose_provider(arguments: Namespace) -> str:
+    """Return the provider that the command line names, else the default one.
+
+    If that is Echo, a notice on stderr tells how to ask a model, and which servers listen on this machine.
+    """
+    name = find_provider(arguments)
+    if name == "Echo" and not arguments.provider:
+        from .servers import suggest  # imports requests, which `--help` does without
+
+        example = f"g4f-legacy {arguments.command} --base-url http://127.0.0.1:11434/v1 …"
+        advice = suggest(arguments.command) or f"To ask a model, give an OpenAI-compatible server: {example}"
+        print_error(f"No provider is configured, so Echo repeats the prompt. {advice}")
+    return name
+
+
+def find_provider(arguments: Namespace) -> str:
+    """Return the provider that the command line names, else the default one.
+
+    Raises:
+        ValueError: the name or another argument is an empty string.
+    """
+    check_not_empty(arguments.provider, "--provider")
+    if arguments.provider:
+        return str(arguments.provider)
+    is_openai = server_options(arguments) or is_configured(registry.get("OpenAI"))
     return "OpenAI" if is_openai else "Echo"
 
 

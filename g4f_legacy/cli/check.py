@@ -22,7 +22,7 @@ from ..errors import (
 from ..options import DEFAULT_TIMEOUT
 from ..transport.failures import strip_credentials
 from ..transport.session import new_session
-from .arguments import add_model, add_provider, call_options, spell_flag
+from .arguments import DEFAULT_PROVIDER, add_model, add_provider, call_options, choose_provider, spell_flag
 
 EXAMPLE = "check -p H2o --base-url …"
 
@@ -38,17 +38,24 @@ _STATUSES = {
     500: "The server failed: its log has the cause.",
 }
 _HINTS = {
+    Hint.CHECK_CERTIFICATE: "The server speaks https, with a certificate that is not trusted.",
+    Hint.CHECK_PROXY: "The proxy cannot be used; the server was not asked.",
+    Hint.CHECK_PROXY_OR_SERVER: "The proxy was reached; the server behind it was not.",
+    Hint.CHECK_PROXY_TLS: "There is no TLS connection to the proxy; the server was not asked.",
+    Hint.GIVE_PROXY_LOGIN: "The proxy refuses requests without a valid login; the server was not asked.",
     Hint.NO_WORKER: "No worker takes the message: none is connected for this model, or all are busy.",
     Hint.ONE_MESSAGE_PER_LOGIN: "The server speaks the protocol. Another message of the same login replaced this one.",
     Hint.POSSIBLE_RATE_LIMIT: "The server's rate limit, or a failure: its log has the cause.",
     Hint.SET_ORIGIN: "The server requires that its terms be accepted, and refuses to take that at this address.",
+    Hint.USE_HTTP: "TLS failed: most likely a server of plain http.",
+    Hint.USE_HTTPS: "The port speaks https.",
     Hint.USE_H2O: "It is a chat-ui of another generation.",
     Hint.USE_HUGGINGCHAT: "It is a chat-ui of another generation.",
 }
 _CAUSES: dict[type[Exception], str] = {
     socket.gaierror: "The host name cannot be resolved: is the address right?",
     ConnectionRefusedError: "Nothing listens there: is the server running, and is the port right?",
-    ssl.SSLError: "TLS failed: does the server speak https, and is its certificate valid? See the option verify.",
+    ssl.SSLError: "TLS failed: does the server speak https, and is its certificate valid?",
 }
 _ERRORS: dict[type[Exception], str] = {
     AuthenticationError: "The server requires credentials, or refused those that were given.",
@@ -61,25 +68,25 @@ _ERRORS: dict[type[Exception], str] = {
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    add_provider(parser, "H2o")
-    parser.set_defaults(provider="H2o")
+    add_provider(parser, DEFAULT_PROVIDER)
     add_model(parser)
 
 
 def run(arguments: Namespace) -> int:
     """Request a completion, print each step, and return the exit code."""
+    provider = choose_provider(arguments)
     session = new_session()
     session.hooks["response"].append(_print_step)
     log = logging.getLogger("g4f_legacy")
     warnings, propagate = _WarningPrinter(), log.propagate
     log.addHandler(warnings)
     log.propagate = False
-    read_timeout = _READ_TIMEOUTS.get(arguments.provider, DEFAULT_TIMEOUT[1])
+    read_timeout = _READ_TIMEOUTS.get(provider, DEFAULT_TIMEOUT[1])
     timeout = (DEFAULT_TIMEOUT[0], read_timeout)
     options = {"retries": 0, "session": session, "timeout": timeout, **call_options(arguments)}
     messages = [{"role": "user", "content": "Say hello."}]
     try:
-        tokens = ChatCompletion.create(arguments.model, messages, arguments.provider, stream=True, **options)
+        tokens = ChatCompletion.create(arguments.model, messages, provider, stream=True, **options)
         count = sum(1 for _ in tokens)
     except ProviderError as error:
         print(f"failed  {error.describe(spell_flag)}")

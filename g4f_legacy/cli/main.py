@@ -7,19 +7,23 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any
 
 from .._version import __version__
-from .output import print_error
+from ..concurrency.termination import Terminated, terminate_by_exception
+from .output import flush_output, print_error
 
 INTERRUPTED = 130
 
 COMMANDS = {
     "ask": "ask a question, and print the tokens of the completion as they arrive",
+    "chat": "have a conversation in the terminal",
     "providers": "list the providers, or show one",
     "models": "list the models",
+    "servers": "find the servers that listen on this machine",
     "serve": "run a server that speaks the protocols",
     "check": "try a protocol against a server, step by step",
     "run": "run a script of 2023 that imports g4f",
@@ -31,7 +35,10 @@ COMMANDS = {
 _REQUIREMENTS = ("certifi", "idna", "requests", "urllib3")
 """The modules that every command needs."""
 
-_EXIT_CODES = "exit codes: 0 done, 2 wrong usage, 3 credentials, 4 provider gone, 5 provider failed, 130 interrupted"
+_EXIT_CODES = (
+    "exit codes: 0 done, 2 wrong usage, 3 credentials, 4 provider gone, 5 provider failed, 130 interrupted, "
+    "129 SIGHUP, 143 SIGTERM"
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,15 +49,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0 done; 2 wrong usage; 3 credentials missing or refused; 4 provider gone; 5 provider failed;
-        130 interrupted. ``scan`` returns 1 if a script cannot be read, or uses a name that does not exist without
-        catching the error.
+        130 interrupted; 128 + the number of SIGTERM or SIGHUP. ``scan`` returns 1 if a script cannot be read, or uses
+        a name that does not exist without catching the error, and ``servers`` if it finds none.
     """
     try:
-        return _run(list(sys.argv[1:] if argv is None else argv))
+        with terminate_by_exception(), _flushed_output():
+            return _run(list(sys.argv[1:] if argv is None else argv))
+    except KeyboardInterrupt as error:
+        return _interrupted(error)
     except ImportError as error:
         is_missing = isinstance(error, ModuleNotFoundError) and error.name in _REQUIREMENTS
         print_error(f"g4f-legacy: {error}{'; install it: pip install requests' if is_missing else ''}")
         return 2
+    except (TypeError, ValueError) as error:
+        print_error(f"g4f-legacy: {error}")
+        return 2
+    except OSError as error:
+        return report_os_error(error)
 
 
 def _run(argv: list[str]) -> int:
@@ -63,22 +78,51 @@ def _run(argv: list[str]) -> int:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # a token may not fit the terminal's encoding
 
-    from ..errors import G4fError  # imports requests, which `--help` does without
-    from .arguments import spell_flag
+    from ..errors import G4fError, OptionTypeError, OptionValueError  # imports requests, which `--help` does without
+    from .failures import report, report_option
 
     try:
         return int(command.run(arguments) or 0)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:  # the reader of the output is gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except G4fError as error:
-        print_error(f"g4f-legacy: {error.describe(spell_flag)}")
-        return _exit_code(error)
-    except (TypeError, ValueError, OSError) as error:
-        print_error(f"g4f-legacy: {error}")
-        return 2
+        return report(error, arguments.command)
+    except (OptionTypeError, OptionValueError) as error:
+        return report_option(error)
+
+
+def report_os_error(error: OSError) -> int:
+    """Say what the operating system refused, and return the exit code."""
+    _discard_unwritable_output()
+    if isinstance(error, BrokenPipeError):  # the reader of the output is gone
+        return 0
+    context: BaseException | None = error
+    while context is not None:
+        if isinstance(context, Terminated):  # by SIGHUP: the terminal is gone
+            return _interrupted(context)
+        context = context.__context__
+    print_error(f"g4f-legacy: {error}")
+    return 2
+
+
+def _discard_unwritable_output() -> None:
+    """Let what is left of the output go nowhere if it cannot be written, because Python would try it again."""
+    try:
+        flush_output()
+    except OSError:
+        with suppress(OSError):  # it is no file
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _interrupted(error: KeyboardInterrupt) -> int:
+    return 128 + error.signal_number if isinstance(error, Terminated) else INTERRUPTED
+
+
+@contextmanager
+def _flushed_output() -> Iterator[None]:
+    """Flush stdout at the end of the block. If the interpreter does so at its end, an error is a traceback."""
+    try:
+        yield
+    finally:
+        flush_output()
 
 
 def _create_parser(name: str | None, command: Any) -> argparse.ArgumentParser:
@@ -110,17 +154,3 @@ def _set_up_logging(arguments: argparse.Namespace) -> None:
         log.propagate = False
     else:
         logging.basicConfig(format="%(message)s")
-
-
-def _exit_code(error: Exception) -> int:
-    from .. import errors
-
-    match error:
-        case errors.AuthenticationRequiredError() | errors.AuthenticationError():
-            return 3
-        case errors.ProviderNotWorkingError():
-            return 4
-        case errors.ProviderError():
-            return 5
-        case _:
-            return 2

@@ -12,9 +12,16 @@ def print_error(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def flush_output() -> None:
+    """Write what stdout has buffered. It may be closed, and a program without a console has none."""
+    if sys.stdout is not None and not sys.stdout.closed:
+        sys.stdout.flush()
+
+
 def print_json(value: Any) -> None:
-    """Print a value as indented JSON."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    """Print a value as indented JSON. Characters that a terminal could take for commands are escaped."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    print("".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text))
 
 
 def print_table(rows: list[list[str]]) -> None:

@@ -1,26 +1,30 @@
 """``g4f-legacy run``: run a script of 2023."""
 
 import os
+import sys
 from argparse import ArgumentParser, Namespace
+from importlib.machinery import PathFinder
 
 from ..compat.g4f_alias import export_path
 from ..compat.redirects import current_target, export_target, redirect
 from ..compat.script_runner import run_script
-from .arguments import check_not_empty, server_options
+from .arguments import add_provider_name, add_server, check_not_empty, server_options
 
-EXAMPLE = "run --to OpenAI --base-url … bot.py"
+EXAMPLE = "run --base-url … bot.py"
 
-_FLAGS_WITH_VALUE = ("--to", "--model", "--base-url", "--auth")
+_FLAGS_WITH_VALUE = ("-p", "--provider", "--to", "--model", "--base-url", "--auth")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.usage = "%(prog)s [-h] [-v] [--to NAME] [--model NAME] [--base-url URL] [--auth TEXT] SCRIPT [ARGUMENT ...]"
-    parser.add_argument(
-        "--to", metavar="NAME", help="the redirect target: the provider that takes calls to those that are gone"
+    parser.usage = "%(prog)s [-h] [-v] [-p NAME] [--model NAME] [--base-url URL] [--auth TEXT] SCRIPT [ARGUMENT ...]"
+    add_provider_name(
+        parser,
+        "the redirect target: the provider that takes calls to those that are gone (default: that of the environment, "
+        "or OpenAI if --base-url is given)",
+        alias="--to",
     )
     parser.add_argument("--model", metavar="NAME", help="the target's model (default: its own default)")
-    parser.add_argument("--base-url", metavar="URL", help="the target's server; without --to, an OpenAI-compatible one")
-    parser.add_argument("--auth", metavar="TEXT", help="a token or cookie text for that server")
+    add_server(parser)
     parser.add_argument(
         "script",
         metavar="SCRIPT",
@@ -41,17 +45,44 @@ def separate_script(argv: list[str]) -> list[str]:
 
 def run(arguments: Namespace) -> None:
     """Run the script, and exit with its exit code. Processes that it starts get ``g4f`` and the redirect, too."""
-    if arguments.script == ["-m"]:
-        raise ValueError("-m needs the name of a module")
-    check_not_empty(arguments.to, "--to")
+    _check_module(arguments.script)
+    check_not_empty(arguments.provider, "--provider")
     options = server_options(arguments)
-    names_target = arguments.to or arguments.base_url or (arguments.auth and current_target() is None)
+    names_target = arguments.provider or arguments.base_url or (arguments.auth and current_target() is None)
     if names_target:
-        export_target(redirect(arguments.to or "OpenAI", arguments.model, **options))
+        export_target(redirect(arguments.provider or "OpenAI", arguments.model, **options))
     else:  # the target of the environment, if there is one
         for name, value in (("MODEL", arguments.model), ("AUTH", arguments.auth)):
             if value:
                 os.environ[f"G4F_LEGACY_REDIRECT_{name}"] = value
         current_target()  # raises an error if it cannot be the target
     export_path()
-    run_script(arguments.script, fold_tracebacks=not arguments.verbose)
+    run_script(arguments.script, fold_tracebacks=not arguments.verbose, suggest=_suggest)
+
+
+def _suggest() -> str:
+    from .servers import suggest  # which few scripts need
+
+    return suggest("run")
+
+
+def _check_module(script: list[str]) -> None:
+    """Check what follows ``-m``, which names a module here, as for ``python``, and the model for other commands.
+
+    Raises:
+        ValueError: nothing does, or rather a model and a script.
+    """
+    if script[0] != "-m":
+        return
+    if len(script) == 1:
+        raise ValueError("-m needs the name of a module")
+    is_script = len(script) > 2 and os.path.exists(script[2])
+    if is_script and not _is_module(script[1]):
+        raise ValueError(f"there is no module {script[1]!r} to run: if it is the model, write --model {script[1]}")
+
+
+def _is_module(name: str) -> bool:
+    try:
+        return PathFinder.find_spec(name.partition(".")[0], [os.getcwd(), *sys.path]) is not None
+    except (ImportError, ValueError):
+        return False

@@ -13,7 +13,7 @@ def print_tokens(tokens: Iterable[str]) -> None:
 
 
 class _TokenPrinter(logging.Filter):
-    """Prints tokens. On a terminal, their line ends before a record of the log is shown, and at the end."""
+    """Prints tokens. Their line ends at the end, and on a terminal also before a record of the log is shown."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,19 +26,22 @@ class _TokenPrinter(logging.Filter):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._end_line()
         for handler in logging.getLogger().handlers:
             handler.removeFilter(self)
+        self._end_line()
 
     def print(self, token: str) -> None:
+        if not token:
+            return
+        self._is_in_line = not token.endswith("\n")  # before it is printed, because a signal may end that
         print(token, end="", flush=True)
-        self._is_in_line = not token.endswith("\n")
 
     def filter(self, record: logging.LogRecord) -> bool:
-        self._end_line()
+        if self._is_terminal:
+            self._end_line()
         return True
 
     def _end_line(self) -> None:
-        if self._is_in_line and self._is_terminal:
+        if self._is_in_line:
             print(flush=True)
             self._is_in_line = False

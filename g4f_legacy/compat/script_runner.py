@@ -13,6 +13,7 @@ from types import ModuleType, TracebackType
 from typing import Any, NoReturn
 
 from .. import registry
+from ..concurrency.termination import Terminated, end_by_signal
 from ..errors import ProviderNotWorkingError
 from ..options import is_configured
 from . import g4f_alias, redirects
@@ -22,13 +23,14 @@ NOT_WORKING = 4
 """The exit code of a script that ended because a call had no redirect target."""
 
 
-def run_script(command: Sequence[str], fold_tracebacks: bool = True) -> NoReturn:
+def run_script(command: Sequence[str], fold_tracebacks: bool = True, suggest: Callable[[], str] = str) -> NoReturn:
     """Run a script as ``python`` would, and exit as ``python`` would.
 
     Args:
         command: what follows ``python`` on a command line: a script, a directory or zip file with a ``__main__``, ``-``
             for stdin, or ``-m`` and a module; then the script's arguments.
         fold_tracebacks: whether the tracebacks of uncaught errors end in the script: see `traceback_folding`.
+        suggest: returns what to say after the error of a call that has no redirect target.
 
     Raises:
         SystemExit: with the script's exit code; a signal ends the process in another way.
@@ -37,33 +39,36 @@ def run_script(command: Sequence[str], fold_tracebacks: bool = True) -> NoReturn
     start = _prepare(command)
     g4f_alias.install()
     if not any(map(is_configured, registry.all().values())):
-        redirects.on_missing_target = _ExitOnMissingTarget()
-    interrupt = _RaiseSignalAtExit()
-    atexit.register(interrupt)  # registered before the script's own functions, so that it is called after them
+        redirects.on_missing_target = _ExitOnMissingTarget(suggest)
+    ending = _EndBySignalAtExit()
+    atexit.register(ending)  # registered before the script's own functions, so that it is called after them
     if fold_tracebacks:
         fold_thread_errors()
     try:
         start()
     except SystemExit:
         raise
+    except Terminated as error:
+        ending.signal_number = error.signal_number
+        raise SystemExit(128 + error.signal_number) from None
     except BaseException as error:
         trace = _trim_traceback(error.__traceback__)
         print_uncaught_error(error.with_traceback(trace), fold_tracebacks)
-        interrupt.is_interrupted = isinstance(error, KeyboardInterrupt)
+        if isinstance(error, KeyboardInterrupt):
+            ending.signal_number = signal.SIGINT
         raise SystemExit(NOT_WORKING if isinstance(error, ProviderNotWorkingError) else 1) from None
     raise SystemExit(0)
 
 
-class _RaiseSignalAtExit:
-    """Ends an interrupted process by SIGINT, as Python does, so that the shell sees it."""
+class _EndBySignalAtExit:
+    """Ends a process that a signal has ended by that signal, as Python does, so that the shell sees it."""
 
-    is_interrupted = False
+    signal_number = 0
 
     def __call__(self) -> None:
-        if self.is_interrupted:
+        if self.signal_number:
             _flush()
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-            os.kill(os.getpid(), signal.SIGINT)
+            end_by_signal(self.signal_number)
 
 
 def _prepare(command: Sequence[str]) -> Callable[[], Any]:
@@ -107,7 +112,8 @@ def _trim_traceback(trace: TracebackType | None) -> TracebackType | None:
 class _ExitOnMissingTarget:
     """Ends a script when a call has no redirect target. The script can catch the SystemExit, but only once."""
 
-    def __init__(self) -> None:
+    def __init__(self, suggest: Callable[[], str]) -> None:
+        self._suggest = suggest
         self._process = os.getpid()
         self._lock = threading.Lock()
         self._was_reported = False
@@ -119,7 +125,7 @@ class _ExitOnMissingTarget:
             is_first = not self._was_reported
             self._was_reported = True
             if is_first:
-                print(f"g4f-legacy: {error}", file=sys.stderr)
+                print(f"g4f-legacy: {error}\n{self._suggest()}".rstrip(), file=sys.stderr, flush=True)
         if is_first and threading.current_thread() is threading.main_thread():
             _silence_event_loop()
             raise SystemExit(NOT_WORKING)

@@ -266,7 +266,7 @@ def _needs(report: Report, names: ScriptNames) -> Iterator[str]:
     is_redirected = "redirect" in report.names or current_target() is not None
     lacks_server = uses_server and not is_configured(registry.get("OpenAI"))
     if not is_redirected and (lacks_server or _has_unavailable_provider(report, names)):
-        yield "a redirect (g4f-legacy run --to NAME, or G4F_LEGACY_REDIRECT)"
+        yield "a redirect (g4f-legacy run -p NAME, or G4F_LEGACY_REDIRECT)"
     for name in [name for name, state in report.providers.items() if state == LIVE]:
         assigned = {"base_url": SAMPLE_OPTIONS["base_url"]} if f"Provider.{name}.url" in names.assigned else {}
         for options in names.options.get(name, [{}]):

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from g4f_legacy.cli.arguments import add_provider, call_options, default_provider, parse_port, spell_flag
+from g4f_legacy.cli.arguments import add_provider, call_options, find_provider, parse_port, spell_flag
 
 
 def parse(*arguments: str) -> Namespace:
@@ -34,7 +34,7 @@ def test_option_values(text: str, value: Any) -> None:
         ("=5", "'=5' is not of the form NAME=VALUE"),
         ("base_url=x", "-o base_url=… is not allowed; use --base-url"),
         ("auth=x", "use --auth"),
-        ("model=x", "use --model"),
+        ("model=x", "-o model=… is not allowed; use -m"),
         ("messages=x", "use PROMPT"),
         ("stream=true", "use --no-stream"),
         ("provider=x", "use --provider"),
@@ -51,16 +51,22 @@ def test_flags_are_options_of_the_call() -> None:
     assert call_options(arguments) == {"base_url": "http://127.0.0.1:1", "auth": "token", "seed": 1}
 
 
+def test_an_empty_provider() -> None:
+    with pytest.raises(ValueError, match="^--provider is empty"):
+        find_provider(parse("-p", ""))
+
+
 def test_an_empty_flag() -> None:
     with pytest.raises(ValueError, match="^--auth is empty: give a value, or leave it out$"):
         call_options(parse("--auth", ""))
 
 
-def test_default_provider(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert default_provider(parse()) == "Echo"
-    assert default_provider(parse("--base-url", "http://127.0.0.1:1")) == "OpenAI"
+def test_find_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert find_provider(parse()) == "Echo"
+    assert find_provider(parse("-p", "H2o")) == "H2o"
+    assert find_provider(parse("--base-url", "http://127.0.0.1:1")) == "OpenAI"
     monkeypatch.setenv("OPENAI_API_KEY", "key")
-    assert default_provider(parse()) == "OpenAI"
+    assert find_provider(parse()) == "OpenAI"
 
 
 @pytest.mark.parametrize("text", ["65536", "-1", "http", "", "1.5", "²"])

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from command_line import open_process, run, spawn, start
-from replay import exchange, load
+from replay import load, wait_after_first_token
 
 from g4f_legacy.cli.main import main
 from g4f_legacy.server import create_app, serve_in_background
@@ -20,27 +20,31 @@ TEXT = 'Привет! Hello — 你好 👋, I am a *test* model.\nSecond line: 
 
 
 def test_echo() -> None:
-    assert spawn("ask", "-p", "Echo", "Hello  wörld 👋") == (0, "Hello  wörld 👋", "")
-    assert run("ask", "Hello") == (0, "Hello", "")
+    assert spawn("ask", "-p", "Echo", "Hello  wörld 👋") == (0, "Hello  wörld 👋\n", "")
+    assert run("ask", "-p", "Echo", "Hello", "there,", "wörld") == (0, "Hello there, wörld\n", "")
+
+
+class TestWithoutAProvider:
+    """Echo answers, and a notice tells how to ask a model."""
+
+    def test_notice(self) -> None:
+        code, out, err = spawn("ask", "hi")
+        assert (code, out) == (0, "hi\n")
+        assert err.startswith("No provider is configured, so Echo repeats the prompt. ") and err.count("\n") == 1
+
+    def test_what_is_configured_needs_none(self) -> None:
+        with serve_in_background(create_app("Echo"), threads=4) as url:
+            assert run("ask", "hi", OPENAI_BASE_URL=f"{url}/v1") == (0, "hi\n", "")
 
 
 def test_h2o(play: Any) -> None:
-    assert run("ask", "-p", "H2o", "--base-url", play(load("h2o/hello")).url, "hello") == (0, TEXT, "")
+    assert run("ask", "-p", "H2o", "--base-url", play(load("h2o/hello")).url, "hello") == (0, f"{TEXT}\n", "")
 
 
 def test_model(play: Any) -> None:
     replay = play(load("h2o/hello"))
     assert run("ask", "-p", "H2o", "-m", "falcon-7b", "hello", G4F_LEGACY_H2O_URL=replay.url)[0] == 0
     assert replay.sent[2].json == {"model": "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-7b-v3"}
-
-
-def wait_after_first_token(exchanges: list[dict[str, Any]], *waits: Any) -> list[dict[str, Any]]:
-    """Return exchanges whose stream sends a token, waits, and ends."""
-    token = 'data:{"token":{"text":"one","special":false},"generated_text":null}\n\n'
-    end = 'data:{"token":{"text":"</s>","special":true},"generated_text":"one"}\n\n'
-    exchanges[3]["response"]["chunks"] = [token, *waits, end]
-    path = exchanges[3]["request"]["path"]
-    return [*exchanges, exchange("POST", f"{path}/stop-generating", content_length="0")]
 
 
 def test_tokens_are_written_as_they_arrive(play: Any) -> None:
@@ -50,19 +54,43 @@ def test_tokens_are_written_as_they_arrive(play: Any) -> None:
     assert process.stdout is not None
     assert process.stdout.read(3) == b"one"
     gate.set()
-    assert process.communicate(timeout=30) == (b"", b"")
+    assert process.communicate(timeout=30) == (b"\n", b"")
 
 
-def test_interrupt(play: Any) -> None:
+@pytest.mark.parametrize("name, code", [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_signals(name: str, code: int, play: Any) -> None:
+    """They stop the generation and delete the conversation."""
+    if not hasattr(signal, name):
+        pytest.skip(f"there is no {name} on this system")
     gate = threading.Event()
     replay = play(wait_after_first_token(load("h2o/hello"), lambda: gate.wait(20)))
     process = open_process("ask", "-p", "H2o", "--base-url", replay.url, "hello")
     assert process.stdout is not None
     assert process.stdout.read(3) == b"one"
-    process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=30) == (b"", b"")
+    process.send_signal(getattr(signal, name))
+    assert process.communicate(timeout=30) == (b"\n", b"")
     gate.set()
-    assert process.returncode == 130
+    assert process.returncode == code
+    assert replay.steps[-2].endswith("/stop-generating") and replay.steps[-1].startswith("DELETE ")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals on Windows")
+def test_a_terminal_that_is_closed(play: Any) -> None:
+    import pty
+
+    gate = threading.Event()
+    replay = play(wait_after_first_token(load("h2o/hello"), lambda: gate.wait(20)))
+    process_id, terminal = pty.fork()
+    if process_id == 0:
+        command = [sys.executable, "-m", "g4f_legacy", "ask", "-p", "H2o", "--base-url", replay.url, "hello"]
+        os.execv(command[0], command)
+    shown = b""
+    while b"one" not in shown:
+        shown += os.read(terminal, 100)
+    os.close(terminal)  # the kernel sends SIGHUP
+    _, status = os.waitpid(process_id, 0)
+    gate.set()
+    assert os.waitstatus_to_exitcode(status) == 129
     assert replay.steps[-2].endswith("/stop-generating") and replay.steps[-1].startswith("DELETE ")
 
 
@@ -83,7 +111,7 @@ def test_a_closed_pipe_is_quiet(play: Any) -> None:
 
 
 def test_characters_that_the_terminal_cannot_show() -> None:
-    assert run("ask", "Привет", PYTHONIOENCODING="ascii")[:2] == (0, r"\u041f\u0440\u0438\u0432\u0435\u0442")
+    assert run("ask", "Привет", PYTHONIOENCODING="ascii")[:2] == (0, "\\u041f\\u0440\\u0438\\u0432\\u0435\\u0442\n")
 
 
 def test_refused_credentials(play: Any) -> None:
@@ -99,7 +127,7 @@ def test_refused_credentials(play: Any) -> None:
 
 def test_tokens_before_an_error_are_printed(play: Any) -> None:
     code, out, err = run("ask", "-p", "H2o", "--base-url", play(load("h2o/error_event")).url, "x")
-    assert (code, out) == (5, "Привет! Hello —")
+    assert (code, out) == (5, "Привет! Hello —\n")
     assert err.startswith("g4f-legacy: H2o: Request failed during generation")
 
 
@@ -110,7 +138,7 @@ class TestWarnings:
     def test_stderr(self, flags: list[str], play: Any) -> None:
         url = play(load("h2o/length_limit")).url
         code, out, err = spawn("ask", "-p", "H2o", "--base-url", url, *flags, "hello")
-        assert (code, out) == (0, TEXT[: len(out)]) and out
+        assert (code, out) == (0, f"{TEXT[: len(out) - 1]}\n") and out[:-1]
         assert err.startswith("H2o: the text ends at the length limit: raise max_tokens") and err.count("\n") == 1
 
     @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals on Windows")
@@ -136,7 +164,7 @@ def run_on_terminal(*arguments: str) -> bytes:
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals on Windows")
 @pytest.mark.parametrize("text, shown", [("Hello", b"Hello\r\n"), ("Hello\n", b"Hello\r\n")])
 def test_a_terminal_gets_a_final_newline(text: str, shown: bytes) -> None:
-    assert run_on_terminal("ask", text) == shown
+    assert run_on_terminal("ask", "-p", "Echo", text) == shown
 
 
 @pytest.mark.parametrize(
@@ -144,7 +172,7 @@ def test_a_terminal_gets_a_final_newline(text: str, shown: bytes) -> None:
     [("arg", "", "arg"), (None, "in\n", "in"), ("arg", "in\nmore\n", "in\nmore\n\narg")],
 )
 def test_the_prompt(prompt: Any, stdin: str, expected: str) -> None:
-    assert run("ask", *filter(None, [prompt]), stdin=stdin) == (0, expected, "")
+    assert run("ask", "-p", "Echo", *filter(None, [prompt]), stdin=stdin) == (0, f"{expected}\n", "")
 
 
 class TestStdin:
@@ -155,7 +183,7 @@ class TestStdin:
     def test_utf_8(self, mark: bytes, encoding: str) -> None:
         process = start("ask", "--local", "x", PYTHONIOENCODING=encoding)
         out, err = process.communicate(mark + "Привет 👋 \ufeff\x85\n\n".encode(), timeout=30)
-        shown = "Привет 👋 \ufeff\x85\n\nx".encode(encoding, "backslashreplace")
+        shown = "Привет 👋 \ufeff\x85\n\nx\n".encode(encoding, "backslashreplace")
         assert (process.returncode, out) == (0, shown)
 
     @pytest.mark.parametrize(
@@ -186,7 +214,7 @@ class TestStdin:
     def test_the_command_that_converts_it(self, encoding: str) -> None:
         command = ["iconv", "-f", encoding, "-t", "UTF-8"]
         content = subprocess.run(command, input="café".encode(encoding), check=True, capture_output=True).stdout
-        assert start("ask").communicate(content, timeout=30)[0].decode() == "café"
+        assert start("ask").communicate(content, timeout=30)[0].decode() == "café\n"
 
     def test_no_stdin(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
         closed = io.TextIOWrapper(io.BytesIO())
@@ -194,13 +222,13 @@ class TestStdin:
         for stdin in (None, closed):
             monkeypatch.setattr(sys, "stdin", stdin)
             assert main(["ask", "Hello"]) == 0
-            assert capsys.readouterr().out == "Hello"
+            assert capsys.readouterr().out == "Hello\n"
 
     @pytest.mark.skipif(sys.platform == "win32", reason="there is no sh on Windows")
     def test_a_closed_descriptor(self) -> None:
-        command = ["sh", "-c", 'exec "$0" -m g4f_legacy ask Hello <&-', sys.executable]
+        command = ["sh", "-c", 'exec "$0" -m g4f_legacy ask -p Echo Hello <&-', sys.executable]
         done = subprocess.run(command, capture_output=True, timeout=30)
-        assert (done.returncode, done.stdout, done.stderr) == (0, b"Hello", b"")
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"Hello\n", b"")
 
 
 def test_options(play: Any) -> None:
@@ -218,25 +246,29 @@ def test_a_pipe_that_does_not_end_is_reported() -> None:
     process = start("ask", "Hello")
     assert process.stderr is not None
     assert process.stderr.readline().startswith(b"Waiting for the end of stdin.")
-    assert process.communicate(b"in", timeout=30)[0] == b"in\n\nHello"
+    assert process.communicate(b"in", timeout=30)[0] == b"in\n\nHello\n"
 
 
 def test_auth(play: Any) -> None:
     replay = play(load("open_assistant/hello"))
     assert run("ask", "-p", "OpenAssistant", "--base-url", replay.url, "--auth", "session-token", "x")[:2] == (
         0,
-        TEXT,
+        f"{TEXT}\n",
     )
 
 
 def test_no_stream(play: Any) -> None:
-    assert run("ask", "-p", "H2o", "--base-url", play(load("h2o/hello")).url, "--no-stream", "x") == (0, TEXT, "")
+    assert run("ask", "-p", "H2o", "--base-url", play(load("h2o/hello")).url, "--no-stream", "x") == (
+        0,
+        f"{TEXT}\n",
+        "",
+    )
 
 
 def test_local() -> None:
     code, out, err = run("ask", "--local", "Hello  wörld 👋")
-    assert (code, out) == (0, "Hello  wörld 👋")
-    assert re.fullmatch(r"Asking H2o at http://127.0.0.1:\d+, where Echo answers.\n", err)
+    assert (code, out) == (0, "Hello  wörld 👋\n")
+    assert re.fullmatch(r"Asking H2o at http://127.0.0.1:\d+, where Echo repeats the prompt.\n", err)
 
 
 def test_local_with_a_configured_openai_compatible_server(play: Any) -> None:
@@ -258,9 +290,9 @@ def test_local_with_a_server_and_a_model(play: Any) -> None:
 @pytest.mark.parametrize("form", ["", "/", "/v1", "/v1/chat/completions"])
 def test_an_openai_compatible_server(form: str) -> None:
     with serve_in_background(create_app("Echo"), threads=4) as url:
-        assert run("ask", "-p", "OpenAI", "--base-url", url + form, "Hello  wörld 👋") == (0, "Hello  wörld 👋", "")
-        assert run("ask", "--base-url", url + form, "--no-stream", "Hello") == (0, "Hello", "")
-        assert run("ask", "Hello", OPENAI_API_BASE=url + form) == (0, "Hello", "")
+        assert run("ask", "-p", "OpenAI", "--base-url", url + form, "Hello  wörld 👋") == (0, "Hello  wörld 👋\n", "")
+        assert run("ask", "--base-url", url + form, "--no-stream", "Hello") == (0, "Hello\n", "")
+        assert run("ask", "Hello", OPENAI_API_BASE=url + form) == (0, "Hello\n", "")
 
 
 def test_openai_without_a_key() -> None:

@@ -15,11 +15,11 @@ from g4f_legacy.cli.main import COMMANDS
         (
             ["ask", "-p", "Xyzzy", "x"],
             2,
-            f"g4f-legacy: there is no provider 'Xyzzy': There are {', '.join(registry.names())}.",
+            f"g4f-legacy: there is no provider 'Xyzzy'. There are {', '.join(registry.names())}.",
         ),
         (["ask", ""], 2, "g4f-legacy: there is nothing to ask: give a PROMPT, or pipe one in"),
         (["ask", "x", "-o", "timeout"], 2, "usage: g4f-legacy ask"),
-        (["ask", "x", "-p", "H2o", "-o", "timeout=no"], 2, "g4f-legacy: timeout must be seconds"),
+        (["ask", "x", "-p", "H2o", "-o", "timeout=no"], 2, "g4f-legacy: -o timeout=… must be seconds"),
         (["providers", "Xyzzy"], 2, "g4f-legacy: there is no provider 'Xyzzy'"),
         (["models", "-p", "Xyzzy"], 2, "g4f-legacy: there is no provider 'Xyzzy'"),
         (["check", "-p", "Xyzzy"], 2, "g4f-legacy: there is no provider 'Xyzzy'"),
@@ -37,7 +37,7 @@ from g4f_legacy.cli.main import COMMANDS
         (["serve", "--engine", "H2o"], 4, "g4f-legacy: H2o is gone, and there is no redirect"),
         (["serve", "--engine", "Xyzzy"], 2, "g4f-legacy: there is no provider 'Xyzzy'"),
         (["serve", "--host", "no.such.host.invalid"], 2, "g4f-legacy: "),
-        (["ask", "-p", "H2o", "--base-url", "nowhere", "x"], 2, "g4f-legacy: base_url must be the URL of a server"),
+        (["ask", "-p", "H2o", "--base-url", "nowhere", "x"], 2, "g4f-legacy: --base-url must be the URL of a server"),
         (["ask", "-p", "OpenAssistant", "x"], 3, "g4f-legacy: OpenAssistant needs credentials. "),
         (["ask", "-p", "H2o", "--base-url", "http://127.0.0.1:1", "x"], 5, "g4f-legacy: H2o: no response: Connection"),
         (["ask"], 2, "g4f-legacy: there is nothing to ask"),
@@ -58,7 +58,7 @@ def test_an_unavailable_provider(monkeypatch: pytest.MonkeyPatch) -> None:
         raise errors.ProviderNotWorkingError("gone")
 
     monkeypatch.setattr(ChatCompletion, "create", create)
-    assert run("ask", "x") == (4, "", "g4f-legacy: gone\n")
+    assert run("ask", "-p", "H2o", "x") == (4, "", "g4f-legacy: gone\n")
 
 
 def test_help_and_version() -> None:

@@ -79,7 +79,7 @@ class TestWithoutFlask:
         assert command_line(*arguments, cwd=base) == (2, "", f"g4f-legacy: {self.message}")
 
     def test_commands_without_the_server(self, base: Path) -> None:
-        assert command_line("ask", "Hello", cwd=base) == (0, "Hello", "")
+        assert command_line("ask", "-p", "Echo", "Hello", cwd=base) == (0, "Hello\n", "")
 
     @pytest.mark.parametrize("statement", ["import g4f_legacy.server", "import g4f_legacy; g4f_legacy.server"])
     def test_from_python(self, statement: str, base: Path) -> None:
@@ -104,7 +104,9 @@ def test_a_module_of_another_distribution(base: Path) -> None:
     (base / "missing.py").write_text("import nothing_of_this_name")
     (base / "old.py").write_text("from requests import nothing_of_this_name")
     code, out, err = command_line("ask", "-p", "Missing", "Hello", cwd=base)
-    assert (code, out, err) == (2, "", "g4f-legacy: No module named 'nothing_of_this_name'\n")
+    assert (code, out) == (2, "")
+    assert err == "g4f-legacy: Missing cannot be imported: No module named 'nothing_of_this_name'\n"
     code, out, err = command_line("ask", "-p", "Old", "Hello", cwd=base)
-    assert (code, out) == (2, "") and err.startswith("g4f-legacy: cannot import name 'nothing_of_this_name'")
+    assert (code, out) == (2, "")
+    assert err.startswith("g4f-legacy: Old cannot be imported: cannot import name 'nothing_of_this_name'")
     assert "pip install" not in err and err.count("\n") == 1

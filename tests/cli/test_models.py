@@ -1,6 +1,7 @@
 import json
 from typing import Any
 
+import pytest
 from command_line import run
 from replay import exchange, load
 
@@ -12,6 +13,11 @@ def test_all_providers() -> None:
     assert code == 0
     rows = [line.split() for line in out.splitlines()]
     assert ["H2o", "falcon-7b", "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-7b-v3"] in rows
+
+
+@pytest.mark.parametrize("variable", ["G4F_LEGACY_H2O_URL", "OPENAI_BASE_URL", "OPENAI_API_KEY"])
+def test_all_providers_with_a_wrong_variable(variable: str) -> None:
+    assert run("models", **{variable: "s3cr3t-no\nthing"}) == run("models")
 
 
 def test_json() -> None:

@@ -349,7 +349,7 @@ class TestWithoutTarget:
         assert str(raised.value).startswith(
             f"{name} is gone, and there is no redirect for its calls. Point the provider"
         )
-        assert f"G4F_LEGACY_{name.upper()}_URL" in str(raised.value) and "g4f-legacy run --to" in str(raised.value)
+        assert f"G4F_LEGACY_{name.upper()}_URL" in str(raised.value) and "g4f-legacy run -p" in str(raised.value)
 
     def test_credentials_alone_are_not_enough(self) -> None:
         with pytest.raises(AuthenticationRequiredError, match="server is gone: .* with base_url= or G4F_LEGACY_OPENA"):

@@ -3,6 +3,7 @@ import io
 import os
 import signal
 import sys
+import threading
 import time
 import zipfile
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from processes import ASK, python, run, start
+from replay import load, wait_after_first_token
 
 from g4f_legacy import registry
 from g4f_legacy.compat import redirects
@@ -117,6 +119,27 @@ class TestLikePython:
         assert ends[0] == ends[1] and ends[1][0] == -signal.SIGINT
         assert "KeyboardInterrupt" in ends[1][2]
 
+    @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+    def test_termination(self, name: str, play: Any, tmp_path: Path) -> None:
+        """The generation is stopped and the conversation deleted, and the process ends by the signal."""
+        if not hasattr(signal, name):
+            pytest.skip(f"there is no {name} on this system")
+        gate = threading.Event()
+        replay = play(wait_after_first_token(load("h2o/hello"), lambda: gate.wait(20)))
+        script = (
+            "import atexit, g4f\natexit.register(print, 'bye')\nmessages = [{'role': 'user', 'content': 'hello'}]\n"
+        )
+        ask = "for token in g4f.ChatCompletion.create('falcon-40b', messages, g4f.Provider.H2o, stream=True):\n"
+        (tmp_path / "script.py").write_text(f"{script}{ask}    print(token, flush=True)")
+        command = ["-m", "g4f_legacy", "run", "-p", "H2o", "--base-url", replay.url, "script.py"]
+        process = start(*command, cwd=tmp_path)
+        assert process.stdout is not None and process.stdout.readline() == "one\n"
+        process.send_signal(getattr(signal, name))
+        assert process.communicate(timeout=30) == ("bye\n", "")
+        gate.set()
+        assert process.returncode == -getattr(signal, name)
+        assert replay.steps[-2].endswith("/stop-generating") and replay.steps[-1].startswith("DELETE ")
+
 
 class TestWithoutTarget:
     message = "g4f-legacy: no provider is configured that serves gpt-4 (in 2023: Bing, closed), and there is no "
@@ -222,9 +245,13 @@ class TestUsage:
         [
             (["nope.py"], "g4f-legacy: [Errno 2] No such file or directory: 'nope.py'"),
             (["-m"], "g4f-legacy: -m needs the name of a module"),
-            ([], "usage: g4f-legacy run [-h] [-v] [--to NAME]"),
+            (
+                ["-m", "llama3", "."],
+                "g4f-legacy: there is no module 'llama3' to run: if it is the model, write --model",
+            ),
+            ([], "usage: g4f-legacy run [-h] [-v] [-p NAME]"),
             (["--to"], "usage: g4f-legacy run"),
-            (["--to", "", "x.py"], "g4f-legacy: --to is empty: give a value, or leave it out"),
+            (["--to", "", "x.py"], "g4f-legacy: --provider is empty: give a value, or leave it out"),
             (["--to", "Nope", "x.py"], "g4f-legacy: there is no provider 'Nope'"),
             (["--nope", "x.py"], "usage: g4f-legacy"),
         ],

@@ -55,7 +55,7 @@ def test_names_that_a_script_uses(tmp_path: Path) -> None:
     }
     assert report.models == {"falcon_40b": "live", "gpt-4": "live", "gpt_4": "live"}
     assert report.needs == [
-        "a redirect (g4f-legacy run --to NAME, or G4F_LEGACY_REDIRECT)",
+        "a redirect (g4f-legacy run -p NAME, or G4F_LEGACY_REDIRECT)",
         "G4F_LEGACY_H2O_URL (or a redirect)",
         "G4F_LEGACY_OPENAI_AUTH or OPENAI_API_KEY",
     ]
@@ -105,7 +105,7 @@ def test_every_way_to_import(source: str, providers: List[str], tmp_path: Path) 
 )
 def test_a_call_without_a_provider_needs_a_redirect(call: str, tmp_path: Path) -> None:
     report = scan_source(f"import g4f\ng4f.ChatCompletion.{call}", tmp_path)
-    assert report.needs == ["a redirect (g4f-legacy run --to NAME, or G4F_LEGACY_REDIRECT)"]
+    assert report.needs == ["a redirect (g4f-legacy run -p NAME, or G4F_LEGACY_REDIRECT)"]
 
 
 @pytest.mark.parametrize("source", ["print 'python 2'", "\0", "if True:"])
@@ -134,7 +134,7 @@ class TestCommand:
         assert run("scan", str(folder)) == (
             0,
             f"{folder}/bot.py\n  providers Bing (placeholder)\n  names     ChatCompletion.create\n"
-            "  needs     a redirect (g4f-legacy run --to NAME, or G4F_LEGACY_REDIRECT)\n"
+            "  needs     a redirect (g4f-legacy run -p NAME, or G4F_LEGACY_REDIRECT)\n"
             f"{folder}/sub/other.py\n  names     ChatCompletion\n",
             "",
         )
@@ -174,7 +174,7 @@ class TestCommand:
         (tmp_path / "script.py").write_text("import g4f\ng4f.Provider.Nope\ng4f.webdriver")
         code, out, _ = run("scan", str(tmp_path / "script.py"))
         assert code == 1 and "Nope (unknown)" in out and "webdriver (unknown)" in out
-        assert "  reason    Nope: there is no provider 'Nope': did you mean" in out
+        assert "  reason    Nope: there is no provider 'Nope'. There are" in out
         (tmp_path / "script.py").write_text("print 'g4f'")
         assert run("scan", str(tmp_path))[0] == 1
 
@@ -183,7 +183,7 @@ class TestCommand:
         assert run("scan", str(tmp_path / "nope.py"))[0] == 2
 
 
-REDIRECT = "a redirect (g4f-legacy run --to NAME, or G4F_LEGACY_REDIRECT)"
+REDIRECT = "a redirect (g4f-legacy run -p NAME, or G4F_LEGACY_REDIRECT)"
 H2O_URL = "G4F_LEGACY_H2O_URL (or a redirect)"
 
 

@@ -91,8 +91,8 @@ def test_the_program(run: Any, tmp_path: Path) -> None:
         "https://bing.com/chat gpt-4",
     ]
     code, out, err = run("ask", "--local", "Hello")
-    assert (code, out) == (0, "Hello")
-    assert re.fullmatch(r"Asking H2o at http://127.0.0.1:\d+, where Echo answers.\n", err)
+    assert (code, out) == (0, "Hello\n")
+    assert re.fullmatch(r"Asking H2o at http://127.0.0.1:\d+, where Echo repeats the prompt.\n", err)
     code, out, err = run("providers", "--all")
     assert (code, err) == (0, "")
     assert {*registry.names(), "Yes", "Bing"} < {line.split()[0] for line in out.splitlines()}

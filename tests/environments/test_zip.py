@@ -80,8 +80,8 @@ def run(command: list[str], tmp_path: Path) -> Any:
 
 def test_ask(run: Any) -> None:
     code, out, err = run("ask", "--local", "Hello")
-    assert (code, out) == (0, "Hello")
-    assert re.fullmatch(r"Asking H2o at http://127.0.0.1:\d+, where Echo answers.\n", err)
+    assert (code, out) == (0, "Hello\n")
+    assert re.fullmatch(r"Asking H2o at http://127.0.0.1:\d+, where Echo repeats the prompt.\n", err)
 
 
 def test_providers_and_models(run: Any) -> None:

@@ -1,0 +1,88 @@
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from g4f_legacy.concurrency.termination import Terminated, end_by_signal, terminate_by_exception
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGHUP")
+
+
+@pytest.fixture(autouse=True)
+def restored_signals() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number in before:
+        signal.signal(number, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def send(number: int) -> None:
+    os.kill(os.getpid(), number)
+    time.sleep(5)  # until the handler raises
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_raises(number: int) -> None:
+    with pytest.raises(Terminated) as raised:
+        with terminate_by_exception():
+            send(number)
+    assert raised.value.signal_number == number
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_a_terminal_that_sends_two() -> None:
+    with pytest.raises(Terminated):
+        with terminate_by_exception():
+            try:
+                send(signal.SIGHUP)
+            finally:
+                os.kill(os.getpid(), signal.SIGHUP)  # during the clean-up
+                assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_an_ignored_signal_stays_ignored() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with terminate_by_exception():
+        os.kill(os.getpid(), signal.SIGHUP)
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+
+def test_other_threads_change_nothing() -> None:
+    handlers = []
+
+    def work() -> None:
+        with terminate_by_exception():
+            handlers.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert handlers == [signal.SIG_DFL]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_forked_process_ends_by_the_signal(number: int) -> None:
+    with terminate_by_exception():
+        process_id = os.fork()
+        if process_id == 0:
+            try:
+                send(number)
+            finally:
+                os._exit(1)
+        _, status = os.waitpid(process_id, 0)
+    assert os.waitstatus_to_exitcode(status) == -number
+
+
+def test_end_by_signal() -> None:
+    process_id = os.fork()
+    if process_id == 0:
+        end_by_signal(signal.SIGTERM)
+        os._exit(1)
+    _, status = os.waitpid(process_id, 0)
+    assert os.waitstatus_to_exitcode(status) == -signal.SIGTERM
