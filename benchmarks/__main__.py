@@ -25,7 +25,7 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--output", type=Path, metavar="FOLDER", help=f"default: {FOLDER.name}, or {_PARTIAL_FOLDER} for a partial run"
     )
-    parser.add_argument("--readme", action="store_true", help="print the README's table from the results, and exit")
+    parser.add_argument("--table", action="store_true", help="print the manual's table from the results, and exit")
     names = f"measures: {', '.join(MEASURES)}; contenders: {', '.join(CONTENDERS)}"
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=[*MEASURES, *CONTENDERS], help=names)
     arguments = parser.parse_args(given)
@@ -45,8 +45,8 @@ def _show_progress(text: str) -> None:
 def main(given: list[str] | None = None) -> int:
     """Return 1 if something failed. Missing packages and targets that are not met are not failures."""
     arguments = _arguments(given)
-    if arguments.readme:
-        print(report.readme(load(arguments.output or FOLDER)))
+    if arguments.table:
+        print(report.rst_table(load(arguments.output or FOLDER)))
         return 0
     only = arguments.only or []
     contenders = [name for name in CONTENDERS if name in only] or list(CONTENDERS)

@@ -1,4 +1,4 @@
-"""Format the results as tables: for the terminal, and for the README."""
+"""Format the results as tables: for the terminal, and for the manual."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -71,8 +71,8 @@ def _columns(lines: list[Any]) -> str:
     return "\n".join([written[0], "-" * len(written[0]), *written[1:]])
 
 
-def readme(results: Results) -> str:
-    """Return the README's table, which has the main rows."""
+def rst_table(results: Results) -> str:
+    """Return the manual's table, which has the main rows."""
     lines = [("What", "Figure", "Reach", "Met")]
     lines += [(row.what, _figure(row), row.target, row.verdict) for row in results.rows if row.is_main]
     widths = [max(len(line[place]) for line in lines) for place in range(4)]

@@ -26,7 +26,7 @@ class Row(NamedTuple):
         value, unit: the median, and its unit; "×" is a ratio.
         at_most, at_least: the target, if there is one.
         samples: the measured values; for a ratio of CPU times, the contenders have them.
-        is_main: whether the README shows it.
+        is_main: whether the manual shows it.
     """
 
     measure: str

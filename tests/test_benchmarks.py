@@ -1,4 +1,4 @@
-"""The benchmarks run with the dependencies of the tests, and the README has their last results."""
+"""The benchmarks run with the dependencies of the tests, and the manual has their last results."""
 
 import json
 import subprocess
@@ -63,9 +63,9 @@ def test_the_table_and_the_chart(finished_run: Any) -> None:
     assert "g4f_legacy: H2o" in texts and "CPU time per token of a streamed answer" in texts
 
 
-def test_the_readme_has_the_last_results() -> None:
-    printed = benchmarks("--readme").stdout.strip()
-    assert printed and printed in (ROOT / "README.rst").read_text("utf-8")
+def test_the_manual_has_the_last_results() -> None:
+    printed = benchmarks("--table").stdout.strip()
+    assert printed and printed in (ROOT / "docs" / "benchmarks.rst").read_text("utf-8")
 
 
 def test_a_wrong_name() -> None:

@@ -25,7 +25,7 @@ if MISSING:
     pytest.skip(f"{' and '.join(MISSING)} is not installed", allow_module_level=True)
 
 APPLICATION = Path(__file__).with_name("web_application.py")
-README = Path(__file__).parents[2] / "README.rst"
+MANUAL = Path(__file__).parents[2] / "docs" / "environments.rst"
 
 Start = Callable[[Any], tuple[str, list[str]]]
 
@@ -55,7 +55,7 @@ def ask(url: str) -> requests.Response:
 
 def test_the_manual_shows_it() -> None:
     code = textwrap.indent(APPLICATION.read_text("utf-8"), "    ", lambda line: bool(line.strip()))
-    assert code in README.read_text("utf-8")
+    assert code in MANUAL.read_text("utf-8")
 
 
 def test_tokens_are_sent_at_once(start: Start) -> None:

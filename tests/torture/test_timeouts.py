@@ -1,4 +1,4 @@
-"""Which timeout ends what; the README explains them in "What happens when things go wrong"."""
+"""Which timeout ends what; docs/guarantees.rst explains them."""
 
 import itertools
 import re
