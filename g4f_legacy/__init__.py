@@ -94,7 +94,8 @@ def __getattr__(name: str) -> "Any":
 
 
 def __dir__() -> "list[str]":
-    # Whatever is listed is imported by `help`, so that `server`, which needs an extra, is listed once it is imported.
+    # Whatever is listed is imported by `help`, so `server`, which needs an extra, is listed only after it has been
+    # imported.
     switches = {"__version__", "version", "check_version", "version_check", "logging"}
     special = {name for name in globals() if name.startswith("__") or name == "server"}
     return sorted({*__all__, *switches, *special} - {"__all__", "__dir__", "__getattr__"})

@@ -15,9 +15,12 @@ def main() -> int:
 
             return report_os_error(error)
         return 0
-    from .cli.main import main
+    try:
+        from .cli.main import main
 
-    return main()
+        return main()
+    except KeyboardInterrupt:  # during the import
+        return 130
 
 
 def run() -> None:

@@ -7,34 +7,33 @@ from typing import Any
 from .option_values import parse_base_url
 
 
-def _is_text(value: Any) -> bool:
+def _is_string(value: Any) -> bool:
     return isinstance(value, str)
 
 
-def _is_flag(value: Any) -> bool:
+def _is_bool(value: Any) -> bool:
     return isinstance(value, bool)
 
 
-def _is_list_of_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_text, value))
+def _is_list_of_strings(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_string, value))
 
 
-def _is_dict_of_texts(value: Any) -> bool:
-    return isinstance(value, dict) and all(map(_is_text, [*value, *value.values()]))
+def _is_dict_of_strings(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_string, [*value, *value.values()]))
 
 
 _ATTRIBUTES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "__name__": (_is_text, "a string"),
-    "url": (_is_text, "a string"),
-    "model": (_is_list_of_texts, "a list of strings"),
-    "models": (_is_dict_of_texts, "a dict of strings"),
-    "supports_stream": (_is_flag, "True or False"),
-    "needs_auth": (_is_flag, "True or False"),
-    "working": (_is_flag, "True or False"),
+    "__name__": (_is_string, "a string"),
+    "url": (_is_string, "a string"),
+    "model": (_is_list_of_strings, "a list of strings"),
+    "models": (_is_dict_of_strings, "a dict of strings"),
+    "supports_stream": (_is_bool, "True or False"),
+    "needs_auth": (_is_bool, "True or False"),
+    "working": (_is_bool, "True or False"),
     "_create_completion": (callable, "a function"),
 }
-_PARAMS = {"params": (_is_text, "a string")}
-_MISSING = object()
+_PARAMS = {"params": (_is_string, "a string")}
 
 
 def check_provider(provider: Any) -> None:
@@ -45,8 +44,7 @@ def check_provider(provider: Any) -> None:
     Raises:
         TypeError: an attribute is missing or has a wrong type; the message names it.
     """
-    given = {name: getattr(provider, name, _MISSING) for name in _ATTRIBUTES}
-    present = {name: value for name, value in given.items() if value is not _MISSING}
+    present = {name: getattr(provider, name) for name in _ATTRIBUTES if hasattr(provider, name)}
     _check_attributes(getattr(provider, "__name__", provider), present, _ATTRIBUTES)
 
 

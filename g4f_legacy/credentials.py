@@ -13,7 +13,10 @@ from requests.cookies import RequestsCookieJar
 ELLIPSIS = "…"
 """What is shown instead of a secret."""
 
-_SECRET_ARGUMENTS = ("auth", "access_token", "api_key", "base_url", "cookies", "headers", "proxy", "token")
+AUTH_ALIASES = ("api_key", "apikey", "auth_token", "authorization", "bearer_token", "token")
+"""What other clients call the option ``auth``."""
+
+_SECRET_ARGUMENTS = ("auth", "access_token", "base_url", "cookies", "headers", "proxy", *AUTH_ALIASES)
 
 
 class _Redacted:

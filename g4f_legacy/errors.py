@@ -1,6 +1,8 @@
 """Exceptions. Invalid arguments raise ``TypeError`` or ``ValueError``; everything else derives from ``G4fError``.
 
-Wrong options of a call raise ``OptionTypeError`` or ``OptionValueError``.
+OptionError: an invalid option or generation parameter of a call
+├── OptionTypeError, also a TypeError
+└── OptionValueError, also a ValueError
 
 G4fError
 ├── ProviderNotFoundError, also a LookupError
@@ -26,7 +28,8 @@ from typing import Any
 from requests.exceptions import RequestException
 
 from .hints import Hint as Hint
-from .option_errors import OptionTypeError as OptionTypeError  # noqa: F401, as users import it from here
+from .option_errors import OptionError as OptionError  # noqa: F401, as users import it from here
+from .option_errors import OptionTypeError as OptionTypeError  # noqa: F401
 from .option_errors import OptionValueError as OptionValueError  # noqa: F401
 
 MAX_CAUSE_LENGTH = 500

@@ -4,14 +4,16 @@ They are sent to the server all the same, because servers have parameters that n
 """
 
 import logging
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 
+from .credentials import AUTH_ALIASES
 from .option_values import OPTIONS
 
 log = logging.getLogger(__name__)
 
-_MIN_RATIO = 0.85
+_MIN_SIMILARITY = 0.85  # of names, as `difflib` measures it
 
 _COMMON_PARAMETERS = (
     "frequency_penalty",
@@ -31,9 +33,10 @@ _COMMON_PARAMETERS = (
     "tool_choice",
     "top_logprobs",
 )
-"""Parameters that are suggested. Not the short ones: ``top_a`` may be one, too."""
+"""Parameters that a warning may suggest. Short ones are left out: ``top_a`` may be a parameter, not a misspelt
+``top_k``."""
 
-_OTHER_PARAMETERS = frozenset(
+_UNSUGGESTED_PARAMETERS = frozenset(
     # OpenAI: https://platform.openai.com/docs/api-reference/chat/create
     "audio echo extra_body function_call functions metadata modalities n parallel_tool_calls prediction "
     "prompt_cache_key prompt_cache_retention reasoning safety_identifier seed service_tier stop store stream suffix "
@@ -54,14 +57,10 @@ _OTHER_PARAMETERS = frozenset(
     "use_beam_search".split()
 )
 
-_OTHER_NAMES = {
+_OPTION_ALIASES = {
+    **dict.fromkeys(AUTH_ALIASES, "auth"),
     "api_base": "base_url",
-    "api_key": "auth",
     "api_url": "base_url",
-    "apikey": "auth",
-    "auth_token": "auth",
-    "authorization": "auth",
-    "bearer_token": "auth",
     "default_headers": "headers",
     "endpoint": "base_url",
     "extra_headers": "headers",
@@ -74,13 +73,15 @@ _OTHER_NAMES = {
     "server": "base_url",
     "server_url": "base_url",
     "ssl_verify": "verify",
-    "token": "auth",
     "url": "base_url",
     "verify_ssl": "verify",
 }
 """What other clients call the options."""
 
-_KNOWN = _OTHER_PARAMETERS.union(_COMMON_PARAMETERS)
+_SECRET_OPTIONS = ("access_token", "auth", "base_url", "cookies", "headers", "proxy")
+_SECRET_NAME = re.compile("(^|_)(key|token|secret|password|bearer|jwt)$")
+
+_KNOWN = _UNSUGGESTED_PARAMETERS.union(_COMMON_PARAMETERS)
 
 
 def warn_of_near_misses(provider: str, parameters: Iterable[str]) -> None:
@@ -90,27 +91,35 @@ def warn_of_near_misses(provider: str, parameters: Iterable[str]) -> None:
         provider: the provider's name.
         parameters: the names of the parameters.
     """
-    for name in parameters:
-        if name in _KNOWN:
-            continue
-        suggestion = _find_suggestion(name)
-        if suggestion:
-            log.warning(
-                "%s: %s is sent to the server as a generation parameter; did you mean %s?", provider, name, suggestion
-            )
+    for name, suggestion in find_near_misses(parameters).items():
+        log.warning(
+            "%s: %r is sent to the server as a generation parameter; did you mean %s?", provider, name, suggestion
+        )
+
+
+def find_near_misses(parameters: Iterable[str]) -> dict[str, str]:
+    """Return the names that are probably meant to be others, each with the other name."""
+    suggestions = {name: _find_suggestion(name) for name in parameters if name not in _KNOWN}
+    return {name: suggestion for name, suggestion in suggestions.items() if suggestion}
 
 
 def may_be_secret(parameter: str) -> bool:
-    """Return whether a generation parameter is probably meant to be the credentials."""
-    return parameter not in _KNOWN and _find_suggestion(parameter) in ("auth", "access_token", "cookies")
+    """Return whether a generation parameter probably holds credentials, or is meant to be an option that may."""
+    if parameter in _KNOWN:
+        return False
+    return bool(_SECRET_NAME.search(_normalize(parameter))) or _find_suggestion(parameter) in _SECRET_OPTIONS
 
 
 @lru_cache(maxsize=256)
 def _find_suggestion(name: str) -> str | None:
     from difflib import get_close_matches  # imported for unknown parameters only, which are rare
 
-    normalized = name.lower().replace("-", "_").strip("_")
-    if normalized in _OTHER_NAMES:
-        return _OTHER_NAMES[normalized]
+    normalized = _normalize(name)
+    if normalized in _OPTION_ALIASES:
+        return _OPTION_ALIASES[normalized]
     candidates = [*OPTIONS, *_COMMON_PARAMETERS]
-    return next(iter(get_close_matches(normalized, candidates, n=1, cutoff=_MIN_RATIO)), None)
+    return next(iter(get_close_matches(normalized, candidates, n=1, cutoff=_MIN_SIMILARITY)), None)
+
+
+def _normalize(name: str) -> str:
+    return name.lower().replace("-", "_").strip("_")

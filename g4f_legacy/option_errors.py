@@ -3,7 +3,20 @@
 from collections.abc import Callable
 
 
-class _OptionError(Exception):
+class VariableName(str):
+    """The name of an environment variable, which errors show as it is."""
+
+    __slots__ = ()
+
+
+class OptionError(Exception):
+    """An option or a generation parameter of a call is wrong.
+
+    Attributes:
+        option (str): its name, or the environment variable that it comes from, as a `VariableName`.
+        problem (str): what is wrong, as the rest of a sentence that begins with the name.
+    """
+
     def __init__(self, option: str, problem: str) -> None:
         super().__init__(option, problem)
         self.option = option
@@ -15,26 +28,16 @@ class _OptionError(Exception):
         Args:
             spell: returns how the reader passes an option such as ``base_url``.
         """
-        is_variable = not self.option.islower()  # such as G4F_LEGACY_H2O_URL
-        name = self.option if is_variable else spell(self.option)
+        name = self.option if isinstance(self.option, VariableName) else spell(self.option)
         return f"{name} {self.problem}"
 
     def __str__(self) -> str:
         return self.describe()
 
 
-class OptionTypeError(_OptionError, TypeError):
-    """An option or a generation parameter of a call has a wrong type.
-
-    Attributes:
-        option (str): its name, or the environment variable that it comes from.
-        problem (str): what is wrong, as the rest of a sentence that begins with the name.
-    """
+class OptionTypeError(OptionError, TypeError):
+    """An option or a generation parameter of a call has a wrong type."""
 
 
-class OptionValueError(_OptionError, ValueError):
-    """An option or a generation parameter of a call has a wrong value.
-
-    Attributes:
-        option, problem: as in `OptionTypeError`.
-    """
+class OptionValueError(OptionError, ValueError):
+    """An option or a generation parameter of a call has a wrong value."""

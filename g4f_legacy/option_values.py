@@ -21,8 +21,15 @@ from .option_errors import OptionTypeError, OptionValueError
 
 _MAX_TIMEOUT = 2_000_000.0  # sockets take less than 2**31 milliseconds
 _PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
-_INCOMPLETE_SCHEME = re.compile("((https?)[:/]+|/+)?(.*)", re.DOTALL)
-_HOST = re.compile(r"localhost|\[.*\]|[0-9.]+|([a-z0-9-]{1,63}\.)+[a-z]{2,24}")  # a token has other characters as well
+_INCOMPLETE_SCHEME = re.compile("(?:(https?)[:/]+|/+)?(.*)", re.DOTALL)
+_PROBABLE_ADDRESS = re.compile(
+    r"(localhost|\[[0-9a-f.]*:[0-9a-f.:]*\]|([0-9]{1,3}\.){3}[0-9]{1,3}|([a-z0-9-]{1,20}\.){1,2}[a-z]{2,9})"
+    r"(:[0-9]{1,5})?(/v1|/chat)?"
+)
+"""What is not a token or a password in the wrong place, which an error must not show: these are longer, or a word."""
+
+INSTALL_SOCKS = "pip install PySocks"  # shells such as zsh expand the brackets of requests[socks]
+
 _LOCAL_DOMAINS = (".internal", ".lan", ".local", ".localhost")
 _USE_CONFIGURED_AUTH = ("", "cookies", "token", "jwt")  # values of auth in scripts of 2023, like True
 
@@ -76,10 +83,10 @@ def _complete_url(value: str) -> str | None:
     which may be a word, or a token in the wrong place."""
     match = _INCOMPLETE_SCHEME.fullmatch(value)
     assert match is not None  # any text matches
-    prefix, scheme, address = match.groups()
+    scheme, address = match.groups()
     _, _, address = address.rpartition("@")
     parts = _split_url(f"http://{address}", ("http",))
-    if parts is None or not (prefix or parts.port or _HOST.fullmatch(parts.netloc)):
+    if parts is None or not _PROBABLE_ADDRESS.fullmatch(address):
         return None
     default_scheme = "http" if _is_local(parts.hostname or "") else "https"
     url = f"{scheme or default_scheme}://{address}"
@@ -87,7 +94,8 @@ def _complete_url(value: str) -> str | None:
 
 
 def _is_local(hostname: str) -> bool:
-    """Return whether a host name is likely to be one without a certificate: of this machine or of a local network."""
+    """Return whether a host name is probably one of this machine or the local network, where servers rarely have
+    certificates."""
     try:
         return ipaddress.ip_address(hostname).is_private
     except ValueError:
@@ -117,7 +125,7 @@ def parse_cookies(value: Any, name: str) -> dict[str, str] | CookieJar:
     """Return cookies that headers can hold.
 
     Raises:
-        TypeError: they are no mapping or jar, or contain something else than strings.
+        TypeError: they are neither a mapping nor a jar, or contain values that are not strings.
         ValueError: they contain characters that are not valid in a header.
     """
     if isinstance(value, CookieJar):
@@ -159,7 +167,7 @@ def _parse_proxy(value: Any, name: str) -> str | None:
             name, "must be like 'localhost:8080', 'http://user:password@host:8080' or 'socks5://host:80'"
         )
     if scheme.startswith("socks") and not find_spec("socks"):
-        raise OptionValueError(name, "needs PySocks for a SOCKS proxy: pip install requests[socks]")
+        raise OptionValueError(name, f"needs PySocks for a SOCKS proxy: {INSTALL_SOCKS}")
     return proxy
 
 

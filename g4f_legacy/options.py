@@ -16,6 +16,8 @@ import requests
 from .cookies_file import read_cookies
 from .credentials import Secret, wrap_secret, wrap_secrets
 from .errors import AuthenticationRequiredError, Hint, env_variable
+from .near_misses import find_near_misses
+from .option_errors import VariableName
 from .option_values import (
     OPTIONS,
     Server,
@@ -78,19 +80,26 @@ def read_options(provider: ModuleType, kwargs: Mapping[str, Any]) -> Options:
     needs_auth_everywhere = getattr(provider, "_NEEDS_AUTH_EVERYWHERE", True)
     needs_auth_here = provider.needs_auth and (needs_auth_everywhere or is_public(provider, options.base_url))
     if needs_auth_here and not has_credentials(options):
-        name = provider_name(provider)
-        raise AuthenticationRequiredError(
-            f"{name} needs credentials",
-            provider=name,
-            auth_variables=env_variables(provider, "AUTH"),
-            hint=Hint.GIVE_CREDENTIALS if needs_auth_everywhere else Hint.GIVE_CREDENTIALS_OR_SERVER,
-        )
+        hint = Hint.GIVE_CREDENTIALS if needs_auth_everywhere else Hint.GIVE_CREDENTIALS_OR_SERVER
+        raise _needs_credentials(provider, parameters, hint)
     return options
+
+
+def _needs_credentials(provider: ModuleType, parameters: Iterable[str], hint: Hint) -> AuthenticationRequiredError:
+    name = provider_name(provider)
+    near_misses = find_near_misses(parameters)
+    questions = ", ".join(f"{given!r}: did you mean {suggestion}?" for given, suggestion in near_misses.items())
+    return AuthenticationRequiredError(
+        f"{name} needs credentials ({questions})" if questions else f"{name} needs credentials",
+        provider=name,
+        auth_variables=env_variables(provider, "AUTH"),
+        hint=hint,
+    )
 
 
 def _read_cookies(public_domain: str, base_url: str) -> dict[str, str] | CookieJar:
     cookies = wrap_secret(read_cookies(public_domain, urlsplit(base_url).hostname or ""))
-    return parse_cookies(cookies, "G4F_LEGACY_COOKIES_FILE or G4F_LEGACY_COOKIES")
+    return parse_cookies(cookies, VariableName("G4F_LEGACY_COOKIES_FILE or G4F_LEGACY_COOKIES"))
 
 
 def has_credentials(options: Options) -> bool:
@@ -149,9 +158,9 @@ def provider_name(provider: Any) -> str:
     return str(getattr(provider, "__name__", type(provider).__name__)).rpartition(".")[2]
 
 
-def _read_env(provider: ModuleType, option: str) -> tuple[str, Secret]:
+def _read_env(provider: ModuleType, option: str) -> tuple[VariableName, Secret]:
     """Return the environment variable that configures an option, and its value; an empty value if none is set."""
-    variables = env_variables(provider, option)
+    variables = [VariableName(name) for name in env_variables(provider, option)]
     for variable in variables:
         value = Secret(os.environ.get(variable, "").strip())
         if value:

@@ -6,26 +6,32 @@ name is the provider's and whose value is the module. One that is broken does no
 
 import logging
 import pkgutil
+import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from functools import lru_cache, partial
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from traceback import extract_tb
 from typing import Any, NamedTuple
 
 from . import Provider
 from .availability import is_unavailable, is_usable
 from .contract import check_module
-from .contract import check_provider as check_provider  # noqa: F401  # for whoever calls a provider
 from .credentials import wrap_secrets
-from .errors import ProviderNotFoundError
+from .errors import Hint, ProviderNotFoundError
 from .options import has_working_public_server
 
 ENTRY_POINTS = "g4f_legacy.providers"
 
 _MIN_SIMILARITY = 0.75  # of names, as `difflib` measures it
+_MIN_PLACEHOLDER_SIMILARITY = 0.85  # higher, because calls to placeholders fail unless they are redirected
 _MIN_TYPO_LENGTH = 4  # in characters; shorter names are similar by chance
+
+_OPENAI_SERVERS = ("llamacpp", "lmstudio", "localai", "ollama", "openrouter", "tgi", "vllm")
+"""Servers that speak OpenAI's API, whose names may be given instead of the provider's."""
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +50,7 @@ class BrokenProvider(NamedTuple):
 
 def names() -> list[str]:
     """Return the names of all providers in alphabetical order, placeholders left out. Nothing is imported."""
-    offered, _ = _sort_entry_points()
+    offered, _ = _classify_entry_points()
     return sorted({*_builtin_names(), *offered})
 
 
@@ -58,7 +64,7 @@ def get(name: str) -> Any:
     """
     if name in _builtin_names():
         module = _import_provider(name, partial(import_module, f"{Provider.__name__}.{name}"))
-    elif name in (offered := _sort_entry_points()[0]):
+    elif name in (offered := _classify_entry_points()[0]):
         module = _import_provider(name, offered[name].load)
     else:
         module = _import_placeholder(name)
@@ -74,7 +80,7 @@ def all() -> dict[str, Any]:
 def import_all() -> tuple[dict[str, Any], list[BrokenProvider]]:
     """Import all providers, and return them by name, and those that are broken, in the order of their names."""
     found = {}
-    _, broken = _sort_entry_points()
+    broken = [*_classify_files()[1], *_classify_entry_points()[1]]
     for name in names():
         try:
             found[name] = get(name)
@@ -115,8 +121,10 @@ def matches(provider: Any, conditions: Mapping[str, Any]) -> bool:
         "needs_auth": provider.needs_auth,
         "working": has_working_public_server(provider),
     }
-    if any(conditions.get(name) not in (None, fact) for name, fact in facts.items()):
-        return False
+    for name, fact in facts.items():
+        condition = conditions.get(name)
+        if condition is not None and condition != fact:
+            return False
     model, usable = conditions.get("model"), conditions.get("usable")
     if model is not None and model.lower() not in _lowered_models(provider):
         return False
@@ -156,8 +164,7 @@ def _import_provider(name: str, load: Callable[[], Any]) -> Any:
     try:
         module = load()
     except (Exception, SystemExit) as error:  # whatever its code raises
-        reason = str(error) if isinstance(error, (ImportError, SyntaxError)) else f"{type(error).__name__}: {error}"
-        raise ImportError(f"{name} cannot be imported: {reason}") from error
+        raise ImportError(f"{name} cannot be imported: {_describe_import_failure(error)}") from error
     if getattr(module, "_registered_name", None) == name:
         return module  # it was checked before; scripts may change its attributes since
     try:
@@ -170,8 +177,19 @@ def _import_provider(name: str, load: Callable[[], Any]) -> Any:
     return module
 
 
+def _describe_import_failure(error: BaseException) -> str:
+    """Return the message of what a module's code raised, with the place in its file unless the message has that."""
+    if isinstance(error, (ImportError, SyntaxError)):
+        return str(error)
+    frames = extract_tb(error.__traceback__)
+    path = next((frame.filename for frame in frames if frame.name == "<module>"), "")
+    lines = [frame.lineno for frame in frames if frame.filename == path]
+    place = f" ({Path(path).name}, line {lines[-1]})" if lines else ""
+    return f"{type(error).__name__}: {error}{place}"
+
+
 def _check_other_name(module: Any, name: str) -> None:
-    """Raise a TypeError if a module is a provider by another name: it would get that of the last entry point."""
+    """Raise a TypeError if a module is already a provider under another name: a module has only one."""
     folder, _, file_name = vars(module)["__name__"].rpartition(".")
     other = getattr(module, "_registered_name", file_name if folder == Provider.__name__ else name)
     if other != name:
@@ -179,7 +197,8 @@ def _check_other_name(module: Any, name: str) -> None:
 
 
 def _import_placeholder(name: str) -> Any:
-    if not name or "." in name or name.startswith("_"):
+    is_refused = name in (provider.name for provider in _classify_files()[1])
+    if not name or "." in name or name.startswith("_") or is_refused:
         raise _not_found(name)
     path = f"{Provider.__name__}.{name}"
     try:
@@ -194,22 +213,33 @@ def _import_placeholder(name: str) -> Any:
 
 
 def _builtin_names() -> list[str]:
-    """Return the names of the files that are providers: not those of packages, and none with a leading underscore."""
-    found = pkgutil.iter_modules(Provider.__path__)
-    return [module.name for module in found if not module.ispkg and not module.name.startswith("_")]
+    return _classify_files()[0]
 
 
-def _sort_entry_points() -> tuple[dict[str, EntryPoint], list[BrokenProvider]]:
-    """Return the entry points of providers by name, and those that are malformed or whose names are taken.
+def _classify_files() -> tuple[list[str], list[BrokenProvider]]:
+    """Return the names of the files that are providers, and those of files whose names are taken.
 
-    A name is taken in any case, because the environment variables of H2o and h2o, say, would be the same.
+    Packages are not providers, nor are names with a leading underscore. A name is taken in any case, because the
+    environment variables of H2o and h2o, say, would be the same.
     """
+    found = pkgutil.iter_modules(Provider.__path__)
+    owners: dict[str, str] = {}
+    refused = []
+    for name in [module.name for module in found if not module.ispkg and not module.name.startswith("_")]:
+        owner = owners.setdefault(name.lower(), name)
+        if owner != name:
+            refused.append(BrokenProvider(name, f"the name of the file {name}.py differs from {owner} only in case"))
+    return list(owners.values()), refused
+
+
+def _classify_entry_points() -> tuple[dict[str, EntryPoint], list[BrokenProvider]]:
+    """Return the usable entry points by name, and those that are malformed or whose names are taken in any case."""
     owners = {name.lower(): f"the built-in provider {name}" for name in _builtin_names()}
     offered: dict[str, EntryPoint] = {}
     refused = []
-    for entry_point in _read_entry_points(entry_points, tuple(sys.path)):
+    for entry_point in _read_entry_points(tuple(sys.path)):
         name, module = entry_point.name, entry_point.value
-        owner = owners.setdefault(name.lower(), module)
+        owner = owners.get(name.lower(), module)
         if not entry_point.pattern.match(module):
             refused.append(BrokenProvider(name, f"the value of the entry point is not a module: {module}"))
         elif "." in name:
@@ -217,18 +247,22 @@ def _sort_entry_points() -> tuple[dict[str, EntryPoint], list[BrokenProvider]]:
         elif owner != module:
             refused.append(BrokenProvider(name, f"the entry point for {module} has the name of {owner}"))
         elif not name.startswith("_"):
+            owners[name.lower()] = module
             offered[name] = entry_point
     return offered, refused
 
 
 @lru_cache(maxsize=1)
-def _read_entry_points(read: Callable[..., Iterable[EntryPoint]], path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
-    """Return what the distributions on a path offer. Reading their files takes long, and scripts look up many names.
+def _read_entry_points(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """Return what the distributions on `sys.path` offer.
 
-    The arguments are the key of the cache.
+    It is cached, because reading their files takes long, and scripts look up many names.
+
+    Args:
+        path: a copy of `sys.path`, as the key of the cache.
     """
     try:
-        return tuple(read(group=ENTRY_POINTS))
+        return tuple(entry_points(group=ENTRY_POINTS))
     except Exception as error:  # one malformed file fails them all
         log.warning("Providers of other distributions are left out: an entry_points.txt cannot be read: %s", error)
         return ()
@@ -241,19 +275,24 @@ def _warn_once(provider: BrokenProvider) -> None:
 
 
 def _not_found(name: str) -> ProviderNotFoundError:
-    nearest = _find_nearest_name(name)
+    is_openai_server = re.sub(r"[\W_]", "", name.lower()) in _OPENAI_SERVERS
+    nearest = None if is_openai_server else _find_nearest_name(name)
     suggestion = f": did you mean {nearest}?" if nearest else "."
-    return ProviderNotFoundError(f"there is no provider {name!r}{suggestion} There are {', '.join(names())}.")
+    message = f"there is no provider {name!r}{suggestion} There are {', '.join(names())}."
+    return ProviderNotFoundError(message, hint=Hint.USE_OPENAI if is_openai_server else None)
 
 
 def _find_nearest_name(name: str) -> str | None:
-    known = {_fold(known_name): known_name for known_name in [*placeholder_names(), *names()]}
-    folded = _fold(name)
-    if folded in known or len(name) < _MIN_TYPO_LENGTH:
-        return known.get(folded)
-    nearest = get_close_matches(folded, known, n=1, cutoff=_MIN_SIMILARITY)
-    return known[nearest[0]] if nearest else None
+    known = {_normalize(known_name): known_name for known_name in [*placeholder_names(), *names()]}
+    normalized = _normalize(name)
+    if normalized in known or len(name) < _MIN_TYPO_LENGTH:
+        return known.get(normalized)
+    for candidates, cutoff in ((names(), _MIN_SIMILARITY), (placeholder_names(), _MIN_PLACEHOLDER_SIMILARITY)):
+        nearest = get_close_matches(normalized, map(_normalize, candidates), n=1, cutoff=cutoff)
+        if nearest:
+            return known[nearest[0]]
+    return None
 
 
-def _fold(name: str) -> str:
+def _normalize(name: str) -> str:
     return name.lower().replace("0", "o")

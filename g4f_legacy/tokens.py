@@ -50,6 +50,15 @@ class TokenStream(Generator[str, None, Finish | None]):
         """The numbers of tokens, as the server sent them."""
         return self.finish.usage if self.finish else None
 
+    def complete_text(self, tokens: Iterable[str]) -> str:
+        """Return the complete text, after the end: the server's own statement of it, or else the tokens, joined.
+
+        Args:
+            tokens: all that were yielded.
+        """
+        stated = self.finish.text if self.finish else None
+        return "".join(tokens) if stated is None else stated
+
     def __next__(self) -> str:  # not by way of `send`, as `Generator` has it: this is called for each token
         try:
             return next(self._tokens)
@@ -106,8 +115,7 @@ def _join(stream: TokenStream) -> str:
     except ProviderError as error:
         error.partial = error.partial or "".join(received)
         raise
-    stated = stream.finish.text if stream.finish else None
-    return "".join(received) if stated is None else stated
+    return stream.complete_text(received)
 
 
 def describe_ending(reason: str | None, *, has_text: bool, has_reasoning: bool = False) -> str:

@@ -1,5 +1,6 @@
 import logging
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -8,11 +9,17 @@ import pytest
 import responses as responses_library
 from replay import Replay
 
-from g4f_legacy import discovery, errors
+from g4f_legacy import errors, local_servers
 from g4f_legacy.compat import redirects
 from g4f_legacy.protocols import default_model
 
 _CONFIGURING = ("G4F_LEGACY_", "OPENAI_", "GEMINI_", "GOOGLE_API_KEY")
+
+
+def pytest_configure() -> None:
+    # A shell starts background jobs with SIGINT ignored, which the processes of the tests would inherit.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,7 +35,7 @@ def no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith(_CONFIGURING) or name.lower().endswith("_proxy") or name.endswith("_CA_BUNDLE"):
             monkeypatch.delenv(name)
     monkeypatch.setattr(default_model, "_default_models", {})
-    monkeypatch.setattr(discovery, "WELL_KNOWN_PORTS", {})
+    monkeypatch.setattr(local_servers, "WELL_KNOWN_PORTS", {})
     monkeypatch.setattr(redirects, "_targets", [])
     monkeypatch.setattr(redirects, "_logged", set())
 

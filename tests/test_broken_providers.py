@@ -40,8 +40,8 @@ FUNCTION = GOOD[GOOD.index("def _create") :]
 BROKEN = {
     "Syntax": ("def _create_completion", "def def", "cannot be imported: invalid syntax (Syntax.py, line 12)"),
     "Module": ('url = ""', "import no_such_module", "cannot be imported: No module named 'no_such_module'"),
-    "Raises": ('url = ""', "1 / 0", "cannot be imported: ZeroDivisionError: division by zero"),
-    "Exits": ('url = ""', "raise SystemExit('bye')", "cannot be imported: SystemExit: bye"),
+    "Raises": ('url = ""', "1 / 0", "cannot be imported: ZeroDivisionError: division by zero (Raises.py, line 4)"),
+    "Exits": ('url = ""', "raise SystemExit('bye')", "cannot be imported: SystemExit: bye (Exits.py, line 4)"),
     "NoParams": ("params = ", "_params = ", "is not a provider: it lacks params"),
     "NoUrl": ("url = ", "_url = ", "is not a provider: it lacks url"),
     "NoFunction": (FUNCTION, "_create_completion = params = ''\n", "is not a provider: _create_completion must be a "),
@@ -111,7 +111,9 @@ def rows() -> dict[str, str]:
     listed = json.loads(run("providers", "--json")[1])
     assert [row["name"] for row in listed if "error" not in row] == sorted([*BUILT_IN, "Yes"])
     broken = [row for row in listed if "error" in row]
-    assert all(set(row) == {"name", "error"} for row in broken)
+    known = {"name", "error", "usable"}
+    assert all(set(row) == {*listed[0], "error"} for row in broken)
+    assert all(value is None for row in broken for name, value in row.items() if name not in known)
     table = run("providers")[1]
     assert all(f"{row['error']}\n" in table for row in broken)
     return {row["name"]: row["error"] for row in broken}
@@ -257,7 +259,7 @@ def test_in_a_process_of_its_own(tmp_path: Path) -> None:
     error = "Broken cannot be imported: invalid syntax (broken.py, line 1)"
     assert done.stderr == f"A provider named Broken is left out: {error}\n"
     listed = {row["name"]: row for row in json.loads(done.stdout)}
-    assert listed["Broken"] == {"name": "Broken", "error": error}
+    assert (listed["Broken"]["error"], listed["Broken"]["usable"]) == (error, False)
     assert listed["Yes"]["usable"] and not listed["Bing"]["usable"]
 
 

@@ -11,8 +11,10 @@ from g4f_legacy import ChatCompletion, Model, Provider
 from g4f_legacy.errors import (
     AuthenticationRequiredError,
     GenerationError,
+    Hint,
     ModelNotFoundError,
     ProviderNotFoundError,
+    ProviderNotWorkingError,
     StreamNotSupportedError,
 )
 
@@ -93,6 +95,13 @@ class TestProvider:
             ModelNotFoundError, match="^no provider lists the model 'gpt-5'. Name the provider to ask with provider=."
         ):
             ChatCompletion.create("gpt-5", HELLO)
+
+    @pytest.mark.parametrize("model, served", [("gpt-4", "gpt-4 (in 2023: Bing, closed)"), ("", "the default model")])
+    def test_a_server_without_a_provider(self, model: str, served: str) -> None:
+        with pytest.raises(ProviderNotWorkingError) as raised:
+            ChatCompletion.create(model, HELLO, base_url="http://127.0.0.1:1/v1")
+        assert str(raised.value).startswith(f"no provider is configured that serves {served}")
+        assert raised.value.hint is Hint.NAME_PROVIDER and "redirect" not in str(raised.value)
 
     def test_unknown(self) -> None:
         with pytest.raises(ProviderNotFoundError, match="did you mean Echo"):

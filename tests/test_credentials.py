@@ -51,7 +51,7 @@ def test_strings_of_other_classes(value: str) -> None:
     assert wrap_secret(value) == "s3cr3t" and f"{wrap_secret(value)}" == "s3cr3t"
 
 
-@pytest.mark.parametrize("name", ["auth", "access_token", "base_url", "proxy"])
+@pytest.mark.parametrize("name", ["auth", "access_token", "authorization", "base_url", "bearer_token", "proxy"])
 @pytest.mark.parametrize("value", ["s3cr3t", b"s3cr3t", ["s3cr3t"], ("s3cr3t", b"s3cr3t")])
 def test_wrap_texts(name: str, value: Any) -> None:
     arguments = {name: value, "timeout": 5}

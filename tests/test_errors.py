@@ -44,6 +44,18 @@ def test_the_tree() -> None:
 
 
 @pytest.mark.parametrize(
+    "error_type, bases",
+    [
+        (errors.OptionError, (Exception,)),
+        (errors.OptionTypeError, (errors.OptionError, TypeError)),
+        (errors.OptionValueError, (errors.OptionError, ValueError)),
+    ],
+)
+def test_errors_for_options(error_type: type[Exception], bases: tuple[type[Exception], ...]) -> None:
+    assert error_type.__bases__ == bases and error_type.__doc__ and error_type.__name__ in str(errors.__doc__)
+
+
+@pytest.mark.parametrize(
     "error_type, facts, text",
     [
         (errors.ProviderError, {}, "What."),
@@ -111,8 +123,15 @@ class TestHints:
 
     def test_the_text_of_an_error_has_keywords(self) -> None:
         error = errors.ModelNotFoundError("what", hint=Hint.NAME_PROVIDER)
-        assert str(error) == error.describe(errors.keyword) == "what. Name the provider to ask with provider=."
-        assert error.describe(spell_flag) == "what. Name the provider to ask with --provider."
+        assert (
+            str(error)
+            == error.describe(errors.keyword)
+            == "what. Name the provider to ask with provider=, such as OpenAI for any OpenAI-compatible server."
+        )
+        assert (
+            error.describe(spell_flag)
+            == "what. Name the provider to ask with --provider, such as OpenAI for any OpenAI-compatible server."
+        )
 
     @pytest.mark.parametrize("hint", Hint, ids=lambda hint: hint.name)
     def test_every_template_can_be_rendered(self, hint: Hint) -> None:

@@ -8,11 +8,12 @@ from replay import exchange
 
 from g4f_legacy import ChatCompletion
 from g4f_legacy.compat import redirects
-from g4f_legacy.errors import RequestFailedError
-from g4f_legacy.near_misses import warn_of_near_misses
+from g4f_legacy.errors import AuthenticationRequiredError, RequestFailedError
+from g4f_legacy.near_misses import may_be_secret, warn_of_near_misses
 from g4f_legacy.options import OPTION_NAMES
 
 SECRET = "s3cr3t-value"
+HELLO = [{"role": "user", "content": "x"}]
 
 # What OpenAI, text-generation-inference, chat-ui, Open-Assistant, Gemini, llama.cpp, Ollama, vLLM and
 # text-generation-webui document.
@@ -77,7 +78,7 @@ def test_parameters_are_not_warned_of(name: str, caplog: pytest.LogCaptureFixtur
 )
 def test_near_misses(name: str, suggestion: str, caplog: pytest.LogCaptureFixture) -> None:
     warn_of_near_misses("OpenAI", ["temperature", name])
-    expected = f"OpenAI: {name} is sent to the server as a generation parameter; did you mean {suggestion}?"
+    expected = f"OpenAI: {name!r} is sent to the server as a generation parameter; did you mean {suggestion}?"
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [(logging.WARNING, expected)]
 
 
@@ -130,6 +131,42 @@ def test_the_value_is_a_secret(play: Any) -> None:
         ChatCompletion.create("m", [{"role": "user", "content": "x"}], "OpenAI", **options)
     assert SECRET not in f"{raised.value} {vars(raised.value)} {raised.value.request.body}"
     assert b"0.123456789" in raised.value.request.body
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("my_key", SECRET),
+        ("hf-token", SECRET),
+        ("client_secret", [SECRET]),
+        ("JWT", {"value": [SECRET]}),
+        ("heders", {"X-Mine": f"Bearer {SECRET}", "Accept": "application/json"}),
+        ("proxies", {"http": f"http://me:{SECRET}@127.0.0.1:1"}),
+        ("base_ulr", f"http://me:{SECRET}@127.0.0.1:1/v1"),
+        ("api_url", f"http://127.0.0.1:1/v1?key={SECRET}"),
+    ],
+)
+def test_values_that_may_contain_a_secret(name: str, value: Any, play: Any) -> None:
+    assert name not in PARAMETERS
+    refusal = exchange("POST", "/chat/completions", 400, (f'{{"error": {{"message": "{SECRET}? application/json"}}}}',))
+    replay = play([refusal])
+    with pytest.raises(RequestFailedError) as raised:
+        ChatCompletion.create("m", HELLO, "OpenAI", base_url=replay.url, **{name: value})
+    error = raised.value
+    assert SECRET not in f"{error} {vars(error)} {error.request.body!r}"
+    assert "application/json" in error.detail and replay.url in str(error)
+
+
+@pytest.mark.parametrize("name", ["top_k", "monkey", "prompt_cache_key", "tokens", "keyword"])
+def test_values_that_are_no_secret(name: str) -> None:
+    assert not may_be_secret(name)
+
+
+def test_missing_credentials_may_be_a_misspelt_option(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(AuthenticationRequiredError) as raised:
+        ChatCompletion.create("tiny", HELLO, "OpenAI", base_ur="http://127.0.0.1:1", api_key=SECRET, top_k=1)
+    text = "OpenAI needs credentials ('base_ur': did you mean base_url?, 'api_key': did you mean auth?). Give a token "
+    assert str(raised.value).startswith(text) and caplog.text == "" and SECRET not in str(raised.value)
 
 
 def test_difflib_is_imported_for_unknown_names_only() -> None:

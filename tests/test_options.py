@@ -1,3 +1,4 @@
+import copy
 import pickle
 import re
 import sys
@@ -9,7 +10,7 @@ import pytest
 import requests
 
 from g4f_legacy.cli.arguments import spell_flag
-from g4f_legacy.errors import AuthenticationRequiredError, OptionTypeError, OptionValueError
+from g4f_legacy.errors import AuthenticationRequiredError, OptionError, OptionTypeError, OptionValueError
 from g4f_legacy.options import DEFAULT_RETRIES, DEFAULT_TIMEOUT, OPTION_NAMES, OPTIONS, Options, read_options
 from g4f_legacy.Provider import Echo, H2o, OpenAssistant
 
@@ -83,13 +84,13 @@ def test_an_invalid_base_url(value: str, monkeypatch: pytest.MonkeyPatch) -> Non
         ("localhost", "http://localhost"),
         ("192.168.1.5", "http://192.168.1.5"),
         ("[::1]:8080", "http://[::1]:8080"),
-        ("ollama:11434", "http://ollama:11434"),
+        ("chat.lan:11434/v1", "http://chat.lan:11434/v1"),
         ("example.com/chat", "https://example.com/chat"),
         ("8.8.8.8", "https://8.8.8.8"),
         ("http:/127.0.0.1", "http://127.0.0.1"),
         ("https:example.com", "https://example.com"),
         ("http//localhost", "http://localhost"),
-        ("//host", "http://host"),
+        ("//localhost:80", "http://localhost:80"),
         (f"me:{SECRET}@127.0.0.1:80", "http://127.0.0.1:80"),
         (f"me:1{SECRET}/@host.test:80", "https://host.test:80"),
         (f"http:/me:{SECRET}@host.test", "http://host.test"),
@@ -114,6 +115,14 @@ def test_a_base_url_without_a_scheme(value: str, suggestion: str, monkeypatch: p
         f"example.com?key={SECRET}",
         f"http://me:{SECRET}@a.host:x/",
         "ftp://a.host",
+        "abcdefghijkl.mnopqrstuv.wxyzabcdef",
+        "a.b.example.com",
+        "/S3cretPass",
+        "//s3cretpass",
+        "http:/s3cretpass",
+        "user:1234",
+        "example.com/S3cretPass",
+        "localhost/v2",
     ]
     + [f"a b {SECRET}", f"user:{SECRET}", "http://@", "http:/", "/", "a..b:0"],
 )
@@ -171,7 +180,7 @@ def test_proxy(value: str, proxy: Any) -> None:
 
 def test_a_socks_proxy_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "socks", None)
-    with pytest.raises(ValueError, match=r"pip install requests\[socks\]"):
+    with pytest.raises(ValueError, match="pip install PySocks$"):
         read(proxy="socks5://localhost:1080")
     socks = type(sys)("socks")
     socks.__spec__ = pytest.__spec__
@@ -229,6 +238,7 @@ WRONG = [
     ("session", requests.Session, TypeError),
     ("temperature", object(), TypeError),
     ("temperature", float("nan"), ValueError),
+    ("topK", float("nan"), ValueError),
 ]
 
 
@@ -237,11 +247,29 @@ def test_errors_name_the_option_and_show_no_secret(name: str, value: Any, error_
     with pytest.raises(error_type) as raised:
         read(**{name: value})
     assert type(raised.value) is (OptionTypeError if error_type is TypeError else OptionValueError)
+    assert isinstance(raised.value, OptionError)
     assert raised.value.option == name and str(raised.value).startswith(f"{name} ")
     assert raised.value.describe(spell_flag) == f"{spell_flag(name)} {raised.value.problem}"
     copied = pickle.loads(pickle.dumps(raised.value))
     assert (type(copied), str(copied), copied.option) == (type(raised.value), str(raised.value), name)
     assert SECRET not in str(raised.value)
+
+
+@pytest.mark.parametrize("variable", ["G4F_LEGACY_H2O_URL", "G4F_LEGACY_H2O_AUTH"])
+def test_errors_name_the_variable(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, f"a\nb{SECRET}")
+    with pytest.raises(OptionValueError) as raised:
+        read()
+    for error in (raised.value, pickle.loads(pickle.dumps(raised.value)), copy.deepcopy(raised.value)):
+        assert str(error) == error.describe(spell_flag) == f"{variable} {error.problem}"
+        assert error.option == variable and SECRET not in str(error)
+
+
+def test_errors_name_the_variables_of_cookies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("G4F_LEGACY_COOKIES", "name=Ж")
+    with pytest.raises(OptionValueError) as raised:
+        read_options(OpenAssistant, {})
+    assert raised.value.describe(spell_flag).startswith("G4F_LEGACY_COOKIES_FILE or G4F_LEGACY_COOKIES contains ")
 
 
 def test_a_parameter_that_contains_itself() -> None:

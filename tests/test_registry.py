@@ -2,6 +2,7 @@ import inspect
 import pickle
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +12,7 @@ import pytest
 
 import g4f_legacy
 from g4f_legacy import Provider, registry
+from g4f_legacy.cli.arguments import spell_flag
 from g4f_legacy.compat import placeholders
 from g4f_legacy.compat.provider_module import ProviderModule
 from g4f_legacy.errors import ProviderNotFoundError
@@ -106,6 +108,58 @@ def test_a_name_that_is_not_a_provider(name: str) -> None:
         registry.get(name)
 
 
+@pytest.mark.parametrize("name", ["ollama", "Ollama", "vllm", "LM Studio", "lm-studio", "llama.cpp", "LocalAI"])
+def test_the_name_of_a_server_that_speaks_the_api_of_openai(name: str) -> None:
+    with pytest.raises(ProviderNotFoundError) as raised:
+        registry.get(name)
+    message = (
+        f"there is no provider {name!r}. There are {', '.join(NAMES)}. That server speaks OpenAI's API: use OpenAI"
+    )
+    assert str(raised.value) == f"{message}, with its address as base_url=."
+    assert raised.value.describe(spell_flag).endswith(" with its address as --base-url.")
+
+
+@pytest.mark.parametrize("name, suggestion", [("GptGos", "GptGo"), ("Llama3", None), ("OpenAsist", "OpenAssistant")])
+def test_placeholders_are_suggested_for_similar_names_only(name: str, suggestion: str | None) -> None:
+    with pytest.raises(ProviderNotFoundError) as raised:
+        registry.get(name)
+    assert (f"did you mean {suggestion}?" in str(raised.value)) if suggestion else "did you" not in str(raised.value)
+
+
+def test_a_file_whose_name_differs_only_in_case(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(registry, "_warned", {})
+    monkeypatch.setattr(Provider, "__path__", [*Provider.__path__, str(tmp_path)])
+    (tmp_path / "h2o.py").write_text((FOLDER / "H2o.py").read_text())
+    found, broken = registry.import_all()
+    assert list(found) == registry.names() == NAMES
+    assert broken == [("h2o", "the name of the file h2o.py differs from H2o only in case")]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"A provider named h2o is left out: {broken[0].error}"
+    ]
+    with pytest.raises(ProviderNotFoundError, match="did you mean H2o"):
+        registry.get("h2o")
+    assert "g4f_legacy.Provider.h2o" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    "code, place",
+    [
+        ("x = 1\n\n1 / 0\n", "ZeroDivisionError: division by zero (Raises.py, line 3)"),
+        ("import json\ndef f():\n    json.loads('')\nf()\n", "line 1 column 1 (char 0) (Raises.py, line 3)"),
+        ("raise SystemExit('bye')", "SystemExit: bye (Raises.py, line 1)"),
+        ("import no_such_module", "Raises cannot be imported: No module named 'no_such_module'"),
+    ],
+)
+def test_a_file_that_raises(code: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Provider, "__path__", [str(tmp_path)])
+    (tmp_path / "Raises.py").write_text(code)
+    with pytest.raises(ImportError) as raised:
+        registry.get("Raises")
+    assert str(raised.value).endswith(place)
+
+
 class TestPackage:
     def test_lists(self) -> None:
         all_names = sorted([*NAMES, *placeholders.placeholder_names()])
@@ -120,9 +174,14 @@ class TestPackage:
         assert not hasattr(Provider, "__wrapped__")
 
 
+def offer(entry_points: list[EntryPoint], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "entry_points", lambda group: entry_points)
+    registry._read_entry_points.cache_clear()
+
+
 class TestOtherDistributions:
     @pytest.fixture(autouse=True)
-    def entry_points(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def entry_points(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         module = ModuleType("theirs.Theirs")
         module.__dict__.update(url="", model=[], models={}, supports_stream=True, needs_auth=False, working=True)
         module.params = "g4f.Providers.Theirs supports: ()"  # type: ignore[attr-defined]
@@ -137,7 +196,9 @@ class TestOtherDistributions:
             EntryPoint("Empty", "theirs.Empty", registry.ENTRY_POINTS),
             EntryPoint("H2o", "no_such_module", registry.ENTRY_POINTS),
         ]
-        monkeypatch.setattr(registry, "entry_points", lambda group: entry_points)
+        offer(entry_points, monkeypatch)
+        yield
+        registry._read_entry_points.cache_clear()
 
     def test_they_are_found(self) -> None:
         assert registry.names() == sorted([*NAMES, "Broken", "Empty", "Theirs"])
@@ -149,7 +210,7 @@ class TestOtherDistributions:
         module = sys.modules["theirs.chat"] = ModuleType("theirs.chat")
         vars(module).update(vars(sys.modules["theirs.Theirs"]), __name__="theirs.chat")
         entry_point = EntryPoint("Acme", "theirs.chat", registry.ENTRY_POINTS)
-        monkeypatch.setattr(registry, "entry_points", lambda group: [entry_point])
+        offer([entry_point], monkeypatch)
         acme = registry.get("Acme")
         assert acme.__name__ == "Acme" and getattr(Provider, acme.__name__) is acme
         assert pickle.loads(pickle.dumps(acme)) is acme

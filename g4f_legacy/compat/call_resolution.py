@@ -4,10 +4,11 @@ from typing import Any
 
 from .. import registry
 from ..availability import is_placeholder, is_unavailable
+from ..contract import check_provider
 from ..errors import AuthenticationRequiredError, Hint, ModelNotFoundError
 from ..models import Model, find_model, model_name
 from ..options import is_configured, provider_name, read_options
-from . import redirects
+from . import redirects  # for on_missing_target, which may be set later
 from .redirects import Call, current_target, forwarded_options, is_redirected, redirected_call, route
 
 _ROOT = __name__.partition(".")[0]
@@ -31,11 +32,12 @@ def resolve_call(provider: Any, model: Any, options: dict[str, Any]) -> Call:
     name = model_name(model)
     if provider:
         return _resolve_named(provider, name, options)
-    known = model if isinstance(model, Model) else find_model(name)
-    best = known and known.best_provider
-    if isinstance(best, str):
-        best = registry.get(best)
-    return _resolve_by_model(known, best, name, options) or _resolve_redirect(known, best, name, options)
+    known_model = model if isinstance(model, Model) else find_model(name)
+    best_provider = known_model and known_model.best_provider
+    if isinstance(best_provider, str):
+        best_provider = registry.get(best_provider)
+    call = _resolve_by_model(known_model, best_provider, name, options)
+    return call or _resolve_redirect(known_model, best_provider, name, options)
 
 
 def _resolve_named(provider: Any, name: str, options: dict[str, Any]) -> Call:
@@ -44,7 +46,7 @@ def _resolve_named(provider: Any, name: str, options: dict[str, Any]) -> Call:
     if isinstance(provider, type) and provider.__module__.partition(".")[0] == _ROOT:
         raise TypeError(f"{provider.__name__} is a class: pass a provider, such as RetryProvider([…])")
     if not is_script_class(provider):
-        registry.check_provider(provider)
+        check_provider(provider)
         if is_unavailable(provider, options) and not is_placeholder(provider) and current_target() is None:
             _check_options(provider, options)
         return route(provider, name, options)
@@ -64,10 +66,10 @@ def _check_options(provider: Any, options: dict[str, Any]) -> None:
         raise
 
 
-def _resolve_by_model(known: Model | None, best: Any, name: str, options: dict[str, Any]) -> Call | None:
+def _resolve_by_model(known_model: Model | None, best_provider: Any, name: str, options: dict[str, Any]) -> Call | None:
     """Find the model's provider of 2023, or one that lists the model; None if the call has to be redirected."""
-    if best and not is_redirected(best, options):
-        return Call(best, name, options)
+    if best_provider and not is_redirected(best_provider, options):
+        return Call(best_provider, name, options)
     if current_target():
         return None
     for module in registry.all().values():
@@ -77,16 +79,22 @@ def _resolve_by_model(known: Model | None, best: Any, name: str, options: dict[s
         if module.needs_auth and not is_configured(module):
             continue
         # The options of a call that names a model of 2023 are meant for another service.
-        return Call(module, name, forwarded_options(options) if known else options)
+        return Call(module, name, forwarded_options(options) if known_model else options)
     return None
 
 
-def _resolve_redirect(known: Model | None, best: Any, name: str, options: dict[str, Any]) -> Call:
-    if known is None and not current_target() and redirects.on_missing_target is None:
+def _resolve_redirect(known_model: Model | None, best_provider: Any, name: str, options: dict[str, Any]) -> Call:
+    if known_model is None and not current_target() and redirects.on_missing_target is None:
         raise ModelNotFoundError(f"no provider lists the model {name!r}", hint=Hint.NAME_PROVIDER)
-    former = f" (in 2023: {provider_name(best)}, closed)" if best else ""
-    failure = f"no provider is configured that serves {name or 'the default model'}{former}"
-    called = provider_name(best) if best else f"the provider of {name or 'the default model'}"
-    hint = Hint.SET_SERVER_OR_REDIRECT if best and not is_placeholder(best) else Hint.REDIRECT_CALLS
-    failure = f"{failure}, and there is no redirect for such calls"
+    served = name or "the default model"
+    called, former, hint = f"the provider of {served}", "", Hint.REDIRECT_CALLS
+    if best_provider:
+        called = provider_name(best_provider)
+        former = f" (in 2023: {called}, closed)"
+        if not is_placeholder(best_provider):
+            hint = Hint.SET_SERVER_OR_REDIRECT
+    reason = "there is no redirect for such calls"
+    if options.get("base_url"):
+        reason, hint = "the call names a server, but not its provider", Hint.NAME_PROVIDER
+    failure = f"no provider is configured that serves {served}{former}, and {reason}"
     return redirected_call(called, options, failure=failure, hint=hint)

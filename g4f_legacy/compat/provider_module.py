@@ -71,7 +71,10 @@ class ProviderModule(ModuleType):
 
     @property
     def __all__(self) -> list[str]:
-        """The public names, and the provider's own. `help` shows those of another module, such as methods, only so."""
+        """The public names, and the provider's own.
+
+        Without it, `help` leaves out methods, which are defined in another module.
+        """
         return [*(name for name in dir(self) if name in _PUBLIC_NAMES), self.__name__]
 
     def __reduce__(self) -> tuple[Any, tuple[str]]:
@@ -104,13 +107,13 @@ class ProviderModule(ModuleType):
     @property
     def _create_completion(self) -> _CreateCompletion:
         """The module's own generator function, for direct calls: they go to the redirect target, too."""
-        completion = self._unrouted_completion
-        is_replaced = completion is vars(self).get("_replaced_completion")
-        if is_replaced:
-            return completion
+        replaced: _CreateCompletion | None = vars(self).get("_replaced_completion")
+        if replaced is not None:
+            return replaced
+        own = vars(self)["_create_completion"]
         routed = vars(self).get("_routed_completion")
-        if routed is None or routed.__wrapped__ is not completion:  # the module was reloaded
-            self._routed_completion = _route_calls(self, completion)
+        if routed is None or routed.__wrapped__ is not own:  # not routed yet, or the module was reloaded
+            self._routed_completion = _route_calls(self, own)
         return self._routed_completion
 
     @_create_completion.setter

@@ -13,6 +13,7 @@ from typing import Any, Callable, NamedTuple
 
 from .. import availability, registry
 from ..availability import is_placeholder, is_unavailable
+from ..contract import check_provider
 from ..credentials import wrap_secret, wrap_secrets
 from ..errors import Hint, ProviderNotWorkingError, RequestFailedError
 from ..option_values import OPTIONS
@@ -263,7 +264,7 @@ def forwarded_options(options: dict[str, Any]) -> dict[str, Any]:
 
 def _resolve_target(provider: str | ModuleType, options: dict[str, Any]) -> Any:
     module: Any = registry.get(provider) if isinstance(provider, str) else provider
-    registry.check_provider(module)
+    check_provider(module)
     if not is_unavailable(module, options):
         return module
     name = provider_name(module)

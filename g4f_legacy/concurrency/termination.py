@@ -1,11 +1,17 @@
 """SIGTERM and SIGHUP as exceptions, so that they end a command as Ctrl-C does: completions stop and clean up."""
 
+import _thread
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
+
+MAX_CLEAN_UP_TIME = 8.0
+"""Seconds after which a process that was told to end is ended. Docker, for one, sends SIGKILL after ten."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -25,21 +31,23 @@ def terminate_by_exception() -> Iterator[None]:
     """Raise `Terminated` in the main thread when the first SIGTERM or SIGHUP is received during the block.
 
     After that, SIGHUP is ignored, of which a closed terminal may send two, and another SIGTERM ends the process at
-    once. A signal that is ignored before the block, as by ``nohup``, stays ignored, and a handler stays in force.
-    Forked processes are ended as if there was no handler, which `multiprocessing` relies on.
+    once; so does the end of `MAX_CLEAN_UP_TIME`, because code in the block may catch every exception and go on. A
+    signal that is ignored before the block, as by ``nohup``, stays ignored, and a handler stays in force. Forked
+    processes are ended as if there was no handler, which `multiprocessing` relies on.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread can set handlers
         return
-    handler = _create_handler()
+    handler = _Handler()
     numbers = [number for number in _termination_signals() if signal.getsignal(number) is signal.SIG_DFL]
     for number in numbers:
         signal.signal(number, handler)
     try:
         yield
     finally:
+        handler.is_over = True
         for number in numbers:
-            if signal.getsignal(number) is handler:
+            if signal.getsignal(number) in handler.actions:
                 signal.signal(number, signal.SIG_DFL)
 
 
@@ -58,17 +66,33 @@ def _termination_signals() -> list[int]:
     return [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # Windows has no SIGHUP
 
 
-def _create_handler() -> Callable[[int, FrameType | None], None]:
-    owner = os.getpid()
+class _Handler:
+    """The handler of the signals in a block.
 
-    def handle(number: int, frame: FrameType | None) -> None:
-        if os.getpid() != owner:
+    Attributes:
+        is_over: whether the block has ended.
+        actions: what it has made the signals do.
+    """
+
+    def __init__(self) -> None:
+        self.is_over = False
+        self.actions: list[Any] = [self]
+        self._owner = os.getpid()
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._owner:
             end_by_signal(number)
+        self.actions.append(signal.SIG_IGN)
         for other in _termination_signals():
             signal.signal(other, signal.SIG_DFL if other == signal.SIGTERM else signal.SIG_IGN)
+        # Not a `threading.Thread`, whose locks the interrupted code may hold.
+        _thread.start_new_thread(self._end_later, ())
         raise Terminated(number)
 
-    return handle
+    def _end_later(self) -> None:
+        time.sleep(MAX_CLEAN_UP_TIME)
+        if not self.is_over:
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def end_by_signal(number: int) -> None:

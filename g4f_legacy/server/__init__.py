@@ -9,7 +9,7 @@ try:
 except ModuleNotFoundError as error:
     if error.name not in _EXTRA:
         raise
-    hint = "the server needs its extra: pip install 'g4f-legacy[server]'"
+    hint = "the server needs more packages: pip install flask waitress"
     raise ModuleNotFoundError(f"{error}; {hint}", name=error.name) from error
 
 __all__ = ["create_app", "serve", "serve_in_background"]

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
@@ -51,7 +52,7 @@ def serve(
 
     Args:
         host, port: the address to listen on; port 0 picks a free one.
-        on_ready: is called with the URL once the server listens.
+        on_ready: is called once the server listens, with a URL that a browser on this machine can open.
         engine, model, hosts, options: as for `create_app`. The name in `host` is allowed as well.
 
     Raises:
@@ -69,9 +70,17 @@ def serve(
     with serve_in_background(app, host, port) as own_url:
         if not is_loopback(host) and not options.get("token"):
             log.warning("Everyone who can reach %s can use this server, because it requires no token.", own_url)
-        on_ready(own_url)
+        on_ready(_openable(own_url))
         while True:
             time.sleep(3600)
+
+
+def _openable(url: str) -> str:
+    """Return a URL that a browser can open for one whose address stands for all of the machine's addresses."""
+    address = ip_address(urlsplit(url).hostname or "")
+    if not address.is_unspecified:
+        return url
+    return url.replace(f"[{address}]", "[::1]") if address.version == 6 else url.replace(str(address), "127.0.0.1")
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import ssl
 import traceback
+from http import HTTPStatus
 from http.client import BadStatusLine
 
 import requests
@@ -10,30 +11,29 @@ from ..errors import Hint, RequestFailedError, describe_cause, root_cause
 from .failures import RETRIED_STATUSES
 from .proxy_failures import Proxy, describe_proxy_failure, get_tunnel_status
 
-_GATEWAY_TIMEOUT = 504
-_PERMANENT = (Hint.CHECK_PROXY_TLS, Hint.GIVE_PROXY_LOGIN)
+_PERMANENT = (Hint.CHECK_PROXY_TLS, Hint.GIVE_PROXY_CREDENTIALS)
 
 _TLS_ALERTS = ("\x15\x03\x01", "\x15\x03\x03")
 """How a TLS record with an alert begins: https://www.rfc-editor.org/rfc/rfc8446#section-5.1"""
 
 
 def error_from_exception(
-    error: Exception, connect: float, read_timeout: float, waited: float, proxy: Proxy | None = None
+    error: Exception, *, connect_timeout: float, read_timeout: float, waited: float, proxy: Proxy | None = None
 ) -> RequestFailedError:
     """Return the error for a request without a response.
 
     Args:
         error: what requests or urllib3 raised.
-        connect, read_timeout: the timeouts, in seconds.
+        connect_timeout, read_timeout: in seconds.
         waited: how long the request took to fail, in seconds.
         proxy: what the request was sent through.
     """
-    proxy_failure = describe_proxy_failure(error, proxy, connect) if proxy else None
+    proxy_failure = describe_proxy_failure(error, proxy, connect_timeout) if proxy else None
     if proxy_failure:
         message, hint = proxy_failure
     else:
         via = f" through the proxy {proxy.address}" if proxy else ""
-        message = _describe_failure(error, connect, read_timeout, waited, via)
+        message = _describe_failure(error, connect_timeout, read_timeout, waited, via)
         hint = _get_tls_hint(error) or (Hint.CHECK_PROXY_OR_SERVER if proxy else Hint.CHECK_SERVER)
     failure = RequestFailedError(message, hint=hint, request=getattr(error, "request", None))
     if proxy:
@@ -42,16 +42,16 @@ def error_from_exception(
     return failure
 
 
-def _describe_failure(error: Exception, connect: float, read_timeout: float, waited: float, via: str) -> str:
+def _describe_failure(error: Exception, connect_timeout: float, read_timeout: float, waited: float, via: str) -> str:
     if not isinstance(error, requests.Timeout):
         return f"no response{via}: {describe_cause(error)}"
     if _is_from_handshake(error):
-        return f"no TLS connection{via} within {connect:g} seconds"
+        return f"no TLS connection{via} within {connect_timeout:g} seconds"
     if isinstance(error, requests.ConnectTimeout):
-        return f"no connection{via} within {connect:g} seconds"
+        return f"no connection{via} within {connect_timeout:g} seconds"
     # requests raises ReadTimeout also when the connect timeout expires at a proxy.
-    is_connect_timeout = abs(connect - waited) < abs(read_timeout - waited)
-    return f"no response{via} within {connect if is_connect_timeout else read_timeout:g} seconds"
+    is_connect_timeout = abs(connect_timeout - waited) < abs(read_timeout - waited)
+    return f"no response{via} within {connect_timeout if is_connect_timeout else read_timeout:g} seconds"
 
 
 def _get_tls_hint(error: Exception) -> Hint | None:
@@ -84,7 +84,9 @@ def is_transient(error: RequestFailedError, *, generates: bool = False) -> bool:
             behind it, which would generate twice.
     """
     cause = error.__cause__
-    if generates and error.status == _GATEWAY_TIMEOUT or error.hint in _PERMANENT:
+    if error.hint in _PERMANENT:
+        return False
+    if generates and error.status == HTTPStatus.GATEWAY_TIMEOUT:
         return False
     if cause is None:
         return error.status in RETRIED_STATUSES

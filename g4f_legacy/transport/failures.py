@@ -56,9 +56,12 @@ def error_from_response(response: requests.Response) -> RequestFailedError:
         if detail:
             message = detail.removeprefix(status_line.strip()).lstrip(" –")  # gateways repeat it as the title
     redirect_url = get_redirect_url(response)
+    hint = None
     if redirect_url:
         message = f"the server redirects to {strip_credentials(redirect_url)}"
-    hint = Hint.FOLLOW_REDIRECT if redirect_url else Hint.USE_HTTPS if _requires_https(response, text) else None
+        hint = Hint.FOLLOW_REDIRECT
+    elif _requires_https(response, text):
+        hint = Hint.USE_HTTPS
     error_class = _get_error_class(response.status_code, body, payload)
     return error_class(
         f"{status_line}: {message}".rstrip(": "),
@@ -146,6 +149,7 @@ def redact_error(error: ProviderError, secrets: list[str]) -> None:
     error.url = redact(error.url, variants)
     error.detail = redact(error.detail, variants)
     error.body = redact(error.body, variants)
+    error.proxy = redact(error.proxy, variants)
     for shown in collect_errors(error):
         shown.args = tuple(redact(argument, variants) for argument in shown.args)
         if shown is not error:

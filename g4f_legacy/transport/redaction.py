@@ -43,7 +43,7 @@ def collect_secrets(options: Options) -> list[str]:
         *cookie_values(options.cookies),
         *secret_headers(options.headers),
         *_login_secrets(options.basic_auth),
-        *(str(value) for name, value in options.parameters.items() if may_be_secret(name)),
+        *(secret for name, value in options.parameters.items() if may_be_secret(name) for secret in _texts_in(value)),
     ]
     for proxy in (options.proxy, *getproxies().values()):
         secrets += _login_secrets(credentials_in_url(proxy))
@@ -58,6 +58,22 @@ def _session_secrets(session: requests.Session) -> Iterator[str | None]:
     yield from _login_secrets(credentials_in_auth(session.auth))
     for proxy in session.proxies.values():
         yield from _login_secrets(credentials_in_url(proxy))
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    """Yield the texts in a generation parameter that may be secrets; of a URL, its credentials and its query."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            if not is_public_header(str(name)):
+                yield from _texts_in(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _texts_in(item)
+    elif "://" in str(value):
+        yield from filter(None, _login_secrets(credentials_in_url(str(value))))
+        yield str(value).partition("?")[2]
+    else:
+        yield str(value)
 
 
 def cookie_values(cookies: dict[str, str] | CookieJar) -> list[str | None]:

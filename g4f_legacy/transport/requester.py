@@ -2,6 +2,7 @@
 
 import logging
 import time
+from http import HTTPStatus
 from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,7 +26,7 @@ from .failures import (
     redact_error,
     strip_credentials,
 )
-from .proxy_failures import LOGIN_REQUIRED, Proxy, find_proxy, require_login
+from .proxy_failures import Proxy, blame_proxy, find_proxy, mention_proxy
 from .redaction import collect_secrets, encoded_variants, redact, secret_headers
 from .session import get_response_hooks, is_loopback, keep_authorization, new_session
 
@@ -36,7 +37,7 @@ MAX_RETRY_WAIT = 30.0
 
 _INITIAL_BACKOFF = 0.5  # seconds
 _MAX_REDIRECTS = 5
-_OTHER_CAUSES = (Hint.CHECK_PROXY, Hint.CHECK_PROXY_TLS, Hint.GIVE_PROXY_LOGIN)  # than a server that is gone
+_OTHER_CAUSES = (Hint.CHECK_PROXY, Hint.CHECK_PROXY_TLS, Hint.GIVE_PROXY_CREDENTIALS)  # than a server that is gone
 
 
 class Requester:
@@ -164,9 +165,13 @@ class Requester:
 
     def _refusal(self, response: requests.Response) -> RequestFailedError:
         failure = error_from_response(response)
-        proxy = self._find_proxy(response.url) if response.status_code == LOGIN_REQUIRED else None
-        if proxy is not None:
-            require_login(failure, proxy)
+        proxy = self._find_proxy(response.url)
+        if proxy is None:
+            return failure
+        if response.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            blame_proxy(failure, proxy)
+        elif urlsplit(response.url).scheme == "http" and not proxy.address.startswith("socks"):
+            mention_proxy(failure, proxy)  # of https and SOCKS, it passes on only bytes
         return failure
 
     def _convert(self, error: Exception, url: str, timeout: tuple[float, float], waited: float) -> ProviderError:
@@ -174,7 +179,14 @@ class Requester:
         # cycle, which only the garbage collector frees.
         response = getattr(error, "response", None)  # a hook of the caller's session may call raise_for_status()
         if response is None:
-            failure = error_from_exception(error, *timeout, waited, self._find_proxy(url))
+            connect_timeout, read_timeout = timeout
+            failure = error_from_exception(
+                error,
+                connect_timeout=connect_timeout,
+                read_timeout=read_timeout,
+                waited=waited,
+                proxy=self._find_proxy(url),
+            )
         else:
             failure = self._refusal(response)
         failure.__cause__ = error  # before `annotate`, which redacts causes as well

@@ -9,6 +9,7 @@ import pytest
 
 from g4f_legacy import Provider, models, redirect, registry
 from g4f_legacy.compat import placeholders
+from g4f_legacy.contract import check_provider
 from g4f_legacy.errors import ProviderNotWorkingError
 
 HELLO = [{"role": "user", "content": "Hello"}]
@@ -39,7 +40,7 @@ def test_each_placeholder(name: str) -> None:
     assert provider.__name__ == own_name and getattr(provider, own_name) is provider
     assert provider == copy.deepcopy(provider) == pickle.loads(pickle.dumps(provider)) is provider
     assert {provider: 1}[getattr(Provider, name)] == 1
-    registry.check_provider(provider)
+    check_provider(provider)
 
 
 def test_facts() -> None:

@@ -5,8 +5,9 @@ from typing import Any, List
 import pytest
 from scripted_provider import scripted_provider
 
-from g4f_legacy import ChatCompletion, Provider, RetryProvider, redirect, registry
+from g4f_legacy import ChatCompletion, Provider, RetryProvider, redirect
 from g4f_legacy.compat.provider_module import wrap_module
+from g4f_legacy.contract import check_provider
 from g4f_legacy.errors import GenerationError, ProviderNotWorkingError, RetryNoProviderError, RetryProviderError
 
 HELLO = [{"role": "user", "content": "Hello"}]
@@ -106,7 +107,7 @@ def test_nothing_is_sent_before_the_coroutine_is_awaited() -> None:
 def test_attributes() -> None:
     retry = RetryProvider([])
     assert retry.__name__ == "RetryProvider" and retry.working and retry.supports_stream and not retry.needs_auth
-    registry.check_provider(retry)
+    check_provider(retry)
 
 
 def test_exceptions_of_the_last_call() -> None:

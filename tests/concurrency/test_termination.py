@@ -4,9 +4,11 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
+from g4f_legacy.concurrency import termination
 from g4f_legacy.concurrency.termination import Terminated, end_by_signal, terminate_by_exception
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGHUP")
@@ -44,6 +46,31 @@ def test_a_terminal_that_sends_two() -> None:
             finally:
                 os.kill(os.getpid(), signal.SIGHUP)  # during the clean-up
                 assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_code_that_catches_every_exception_is_ended(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(termination, "MAX_CLEAN_UP_TIME", 0.2)
+    process_id = os.fork()
+    if process_id == 0:
+        try:
+            with terminate_by_exception():
+                with suppress(BaseException):
+                    send(number)
+                time.sleep(20)
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(process_id, 0)
+    assert os.waitstatus_to_exitcode(status) == -signal.SIGTERM
+
+
+def test_a_process_goes_on_after_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(termination, "MAX_CLEAN_UP_TIME", 0.1)
+    with pytest.raises(Terminated):
+        with terminate_by_exception():
+            send(signal.SIGTERM)
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)] == [signal.SIG_DFL] * 2
+    time.sleep(0.3)  # longer than it would take to end the process
 
 
 def test_an_ignored_signal_stays_ignored() -> None:

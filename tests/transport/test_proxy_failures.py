@@ -104,7 +104,45 @@ class TestHttp:
         with listen(reply_with(status, "Proxy-Authenticate: Basic realm=x")) as port:
             error = fail(f"{login}127.0.0.1:{port}", base_url)
         assert f"the proxy http://127.0.0.1:{port} {message}: {status} ({base_url}/x)" in str(error)
-        assert error.hint is Hint.GIVE_PROXY_LOGIN and error.describe(spell_flag).endswith("with -o proxy=….")
+        assert error.hint is Hint.GIVE_PROXY_CREDENTIALS and error.describe(spell_flag).endswith("set -o proxy=….")
+
+    @pytest.mark.parametrize(
+        "status, hint", [("403 Forbidden", Hint.CHECK_CREDENTIALS), ("502 Bad Gateway", None), ("404 Not Found", None)]
+    )
+    def test_a_refusal_that_may_be_the_proxys(
+        self, status: str, hint: Hint | None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with listen(reply_with(status)) as port:
+            address = f"http://127.0.0.1:{port}"
+            error = fail(f"{LOGIN}127.0.0.1:{port}")
+            assert (error.hint, error.proxy, error.proxy_source) == (hint, address, "proxy")
+            assert f"{status}, through the proxy {address}, which may have refused the request itself (" in str(error)
+            monkeypatch.setenv("HTTP_PROXY", f"http://{LOGIN}127.0.0.1:{port}")
+            assert f", through the proxy {address} (HTTP_PROXY), which " in str(fail(None))
+
+    @pytest.mark.parametrize("separator", "/#?")
+    @pytest.mark.parametrize("password", ["1{}s3cr3t", "1{}s3cr3t-password", "s3cr3t-password{}"])
+    @pytest.mark.parametrize("by_variable", [False, True])
+    def test_a_password_that_is_not_escaped(
+        self, separator: str, password: str, by_variable: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lookup = socket.gaierror(-2, "Name or service not known")
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: (_ for _ in ()).throw(lookup))
+        proxy = f"http://me:{password.format(separator)}@127.0.0.1:1"
+        if not by_variable and password.startswith("s3cr3t"):
+            with pytest.raises(ValueError, match="^proxy must be like 'localhost:8080', 'http://user:") as raised:
+                fail(proxy)
+            assert "s3cr3t" not in str(raised.value)
+            return
+        monkeypatch.setenv("HTTP_PROXY", proxy)
+        error = fail(None if by_variable else proxy)
+        assert error.proxy == "http://127.0.0.1:1" and "the proxy http://127.0.0.1:1: " in str(error)
+
+    def test_the_message_shows_no_part_of_a_short_password(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HTTP_PROXY", "http://me:Pw/1@127.0.0.1:1")
+        error = fail(None)
+        assert "cannot use the proxy http://127.0.0.1:1: it is not a URL, in which '/'" in str(error)
+        assert "Pw" not in str(error)
 
     def test_a_login_that_a_server_requires(self) -> None:
         with listen(reply_with("407 Proxy Authentication Required")) as port:
@@ -241,8 +279,18 @@ class TestSocks:
             ("socks5h", socks5(b"\5"), "did not connect to the server: 0x05: Connection r", Hint.CHECK_PROXY_OR_SERVER),
             ("socks5h", socks5(b"\1"), "did not connect to the server: 0x01: General SO", Hint.CHECK_PROXY_OR_SERVER),
             ("socks4a", socks4, "did not connect to the server: 0x5b: Request rejected", Hint.CHECK_PROXY_OR_SERVER),
-            ("socks5h", socks5(b"", b"\xff"), "refused the login: All offered SOCKS5 auth", Hint.GIVE_PROXY_LOGIN),
-            ("socks5h", socks5(b"", b"\2", b"\1\1"), "refused the login: SOCKS5 authentication", Hint.GIVE_PROXY_LOGIN),
+            (
+                "socks5h",
+                socks5(b"", b"\xff"),
+                "refused the login: All offered SOCKS5 auth",
+                Hint.GIVE_PROXY_CREDENTIALS,
+            ),
+            (
+                "socks5h",
+                socks5(b"", b"\2", b"\1\1"),
+                "refused the login: SOCKS5 authentication",
+                Hint.GIVE_PROXY_CREDENTIALS,
+            ),
             (
                 "socks5h",
                 lambda connection: connection.recv(1024),
@@ -261,7 +309,7 @@ class TestSocks:
     def test_a_login_is_required(self) -> None:
         with listen(socks5(b"", b"\2", b"\1\1")) as port:
             error = fail(f"socks5h://127.0.0.1:{port}")
-        assert "requires a login" in str(error) and error.hint is Hint.GIVE_PROXY_LOGIN
+        assert "requires a login" in str(error) and error.hint is Hint.GIVE_PROXY_CREDENTIALS
 
     @pytest.mark.parametrize("base_url", TARGETS)
     def test_no_answer_in_time(self, base_url: str) -> None:
@@ -285,7 +333,10 @@ def test_a_socks_proxy_in_a_variable_without_its_package(monkeypatch: pytest.Mon
     monkeypatch.setattr(requests.adapters, "SOCKSProxyManager", _missing)
     monkeypatch.setenv("ALL_PROXY", "socks5h://127.0.0.1:1")
     error = fail(None, session=requests.Session())
-    assert "cannot use the proxy socks5h://127.0.0.1:1: Missing dependencies" in str(error)
+    assert (
+        "cannot use the proxy socks5h://127.0.0.1:1: Missing dependencies for SOCKS support: pip install PySocks ("
+        in str(error)
+    )
     assert (error.hint, error.proxy_source) == (Hint.CHECK_PROXY, "ALL_PROXY")
 
 

@@ -1,6 +1,6 @@
 """The servers that listen on this machine, found at their well-known ports.
 
-A server is recognised by its protocol, because each may listen on any of these ports. Only GET requests are sent, and
+A server is recognized by its protocol, because each may listen on any of these ports. Only GET requests are sent, and
 only to loopback addresses: without credentials, without cookies, and never through a proxy.
 """
 
@@ -37,10 +37,10 @@ TIMEOUT = 1.0
 """Seconds for all servers together."""
 
 MAX_BODY_SIZE = 1024 * 1024
-"""The most bytes of a response. A longer one counts as none."""
+"""The maximum size of a response in bytes. Longer ones are ignored."""
 
 _ADDRESSES = ("127.0.0.1", "[::1]")
-_RESERVE = 0.1  # the part of the time that is left for recognising a server after its last response
+_RESERVE = 0.1  # the part of the time that is left for recognizing a server after its last response
 
 _OPENAI_COMPATIBLE = "OpenAI-compatible server"
 _KINDS_BY_OWNER = {"llamacpp": "llama.cpp", "organization_owner": "LM Studio", "vllm": "vLLM"}  # of the first model
@@ -160,20 +160,20 @@ def _drop_duplicates(servers: Iterable[LocalServer | None]) -> Iterator[LocalSer
 def _examine(candidate: _Candidate, results: "SimpleQueue[tuple[str, LocalServer | None]]") -> None:
     server = None
     try:
-        server = _recognise(candidate)
+        server = _recognize(candidate)
     finally:
         results.put((candidate.url, server))
 
 
-def _recognise(candidate: _Candidate) -> LocalServer | None:
+def _recognize(candidate: _Candidate) -> LocalServer | None:
     """Return the server at an address; None if there is none, or if it speaks no protocol that is known here."""
     listed = candidate.get("/v1/models")
     if not listed.status:
         return None
-    return _recognise_openai(candidate, listed) or _recognise_chat_ui(candidate) or _recognise_by_page(candidate)
+    return _recognize_openai(candidate, listed) or _recognize_chat_ui(candidate) or _recognize_by_page(candidate)
 
 
-def _recognise_openai(candidate: _Candidate, listed: _Reply) -> LocalServer | None:
+def _recognize_openai(candidate: _Candidate, listed: _Reply) -> LocalServer | None:
     base_url = f"{candidate.url}/v1"
     if _requires_key(listed):
         return LocalServer(_find_kind(candidate), "OpenAI", base_url, needs_auth=True)
@@ -218,24 +218,27 @@ def _find_kind(candidate: _Candidate, owner: str = "") -> str:
     return _OPENAI_COMPATIBLE
 
 
-def _recognise_chat_ui(candidate: _Candidate) -> LocalServer | None:
-    """Recognise a chat-ui that lists its models."""
+def _recognize_chat_ui(candidate: _Candidate) -> LocalServer | None:
+    """Recognize a chat-ui that lists its models."""
     reply = candidate.get("/api/models")
+    if reply.status != 200:
+        return None
     try:
         entries = parse_json(reply.body, list)
-        names = [get_field(entry, str, "displayName") for entry in entries]
+        for entry in entries:
+            get_field(entry, str, "displayName")  # other servers have lists of models at this path, too
         models = tuple(get_field(entry, str, "id") for entry in entries)
     except ResponseFormatError:
         return None
-    return LocalServer("chat-ui", "HuggingChat", candidate.url, models) if names and reply.status == 200 else None
+    return LocalServer("chat-ui", "HuggingChat", candidate.url, models) if models else None
 
 
-def _recognise_by_page(candidate: _Candidate) -> LocalServer | None:
+def _recognize_by_page(candidate: _Candidate) -> LocalServer | None:
     page = candidate.get("/")
     if _is_ollama(page.text):  # before v0.2, it had no /v1/models
         return LocalServer("Ollama", "OpenAI", f"{candidate.url}/v1", _list_ollama_models(candidate))
     if "X-SvelteKit-Page" in page.headers:
-        return _recognise_chat_ui_by_data(candidate)
+        return _recognize_chat_ui_by_data(candidate)
     # The routes of Open-Assistant's website answer so without a session cookie; other programs answer so everywhere.
     if "Open Assistant" in page.text and candidate.get("/api/chat/models").status == 403:
         return LocalServer("Open-Assistant", "OpenAssistant", candidate.url, needs_auth=True)
@@ -254,8 +257,8 @@ def _list_ollama_models(candidate: _Candidate) -> tuple[str, ...]:
         return ()
 
 
-def _recognise_chat_ui_by_data(candidate: _Candidate) -> LocalServer | None:
-    """Recognise a chat-ui that has no list of its models, or whose API is disabled, by the data of its page.
+def _recognize_chat_ui_by_data(candidate: _Candidate) -> LocalServer | None:
+    """Recognize a chat-ui that has no list of its models, or whose API is disabled, by the data of its page.
 
     The data is a flat list, in which numbers refer to other items. Settings of v0.7 and later tell whether the terms
     have been accepted; earlier ones only tell when.
@@ -263,9 +266,11 @@ def _recognise_chat_ui_by_data(candidate: _Candidate) -> LocalServer | None:
     try:
         data = get_or_empty(candidate.get("/__data.json").payload, list, "nodes")[0]["data"]
         settings = data[data[0]["settings"]]
-        models = tuple(get_field({"id": data[data[index]["id"]]}, str, "id") for index in data[data[0]["models"]])
+        models = tuple(data[data[index]["id"]] for index in data[data[0]["models"]])
         provider = "HuggingChat" if "ethicsModalAccepted" in settings else "H2o"
     except (LookupError, TypeError, ResponseFormatError):
+        return None
+    if not all(isinstance(model, str) for model in models):
         return None
     return LocalServer("chat-ui", provider, candidate.url, models)
 

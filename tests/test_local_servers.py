@@ -1,4 +1,4 @@
-"""The servers of this machine, recognised by their protocols. Scripted servers respond as the real ones do.
+"""The servers of this machine, recognized by their protocols. Scripted servers respond as the real ones do.
 
 Shapes: the recordings, and the documentation and sources of the servers:
 https://github.com/ollama/ollama/blob/main/docs/openai.md, https://lmstudio.ai/docs/api/rest-api,
@@ -21,9 +21,9 @@ import pytest
 from raw_server import RawServer, reset, response
 from replay import load
 
-from g4f_legacy import ChatCompletion, discovery
+from g4f_legacy import ChatCompletion, local_servers
 from g4f_legacy.cli import servers as command
-from g4f_legacy.discovery import LocalServer, find_servers
+from g4f_legacy.local_servers import LocalServer, find_servers
 from g4f_legacy.server import create_app, serve_in_background
 
 NOT_FOUND = response(b"Not Found", 404)
@@ -234,7 +234,7 @@ class TestRecognition:
     def test_the_well_known_ports_are_the_default(self, start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         assert list(command.WELL_KNOWN_PORTS) == [11434, 1234, 8080, 8000, 5000, 1337, 3000, 5173]
         server = start(SERVERS["vLLM"][0])
-        monkeypatch.setattr(discovery, "WELL_KNOWN_PORTS", {port(server): "vLLM"})
+        monkeypatch.setattr(local_servers, "WELL_KNOWN_PORTS", {port(server): "vLLM"})
         assert [server.kind for server in find_servers()] == ["vLLM"]
         assert find_servers([]) == []
 
@@ -379,9 +379,9 @@ class TestHostileServers:
         assert 0.2 < time.monotonic() - started < 3
         self.wait_for_threads()
 
-    def test_recognising_a_server_does_not_exceed_the_deadline(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_recognizing_a_server_does_not_exceed_the_deadline(self, monkeypatch: pytest.MonkeyPatch) -> None:
         end = threading.Event()
-        monkeypatch.setattr(discovery, "_recognise", lambda candidate: end.wait(10) and None)
+        monkeypatch.setattr(local_servers, "_recognize", lambda candidate: end.wait(10) and None)
         started = time.monotonic()
         assert find_servers([1], timeout=0.2) == []
         assert time.monotonic() - started < 3
@@ -395,7 +395,7 @@ class TestHostileServers:
 
     def test_the_size_is_limited(self, start: Any) -> None:
         models = model_list(*map(str, range(30_000)), owner="vllm")
-        assert len(models) > discovery.MAX_BODY_SIZE
+        assert len(models) > local_servers.MAX_BODY_SIZE
         assert find_servers([port(start({"/v1/models": models}))]) == []
 
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
