@@ -2,23 +2,21 @@
 
 import json
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from functools import partial
 from typing import Any
 
-from .. import registry
-from ..options import is_configured
-from .output import print_error
-
-DEFAULT_PROVIDER = "OpenAI if it is configured or --base-url is given, else Echo"
+DEFAULT_PROVIDER_HELP = "OpenAI if it is configured or --base-url or --auth is given, else Echo"
 
 _FLAGS = {
     "auth": "--auth",
     "base_url": "--base-url",
-    "messages": "PROMPT",
     "model": "-m",
     "provider": "--provider",
-    "stream": "--no-stream",
 }
-"""What the command line has for arguments of a call that are not given with ``-o``."""
+"""The flags for arguments of a call that have one; the others are given with ``-o``."""
+
+_SET_BY_COMMANDS = ("messages", "stream")
+"""Arguments of a call that each command chooses itself."""
 
 
 def spell_flag(option: str) -> str:
@@ -26,7 +24,7 @@ def spell_flag(option: str) -> str:
     return _FLAGS.get(option, f"-o {option}=…")
 
 
-def add_provider(parser: ArgumentParser, default: str = "all") -> None:
+def add_call_arguments(parser: ArgumentParser, default: str = "all") -> None:
     """Add the arguments for the provider and for the options of a call."""
     add_provider_name(parser, f"the provider (default: {default})")
     add_server(parser)
@@ -35,16 +33,15 @@ def add_provider(parser: ArgumentParser, default: str = "all") -> None:
         "--option",
         action="append",
         default=[],
-        type=_parse_option,
+        type=partial(_parse_option, parser),
         metavar="NAME=VALUE",
         help="an option of the call or a parameter for the server, such as -o temperature=0.5; the value may be JSON",
     )
 
 
-def add_provider_name(parser: ArgumentParser, meaning: str, alias: str = "-p") -> None:
-    """Add the argument for the provider. The alias is what the command called it in earlier versions."""
-    names = dict.fromkeys(["-p", "--provider", alias])
-    parser.add_argument(*names, dest="provider", metavar="NAME", help=meaning)
+def add_provider_name(parser: ArgumentParser, meaning: str, *aliases: str) -> None:
+    """Add the argument for the provider. Aliases are what the command called it in earlier versions."""
+    parser.add_argument("-p", "--provider", *aliases, dest="provider", metavar="NAME", help=meaning)
 
 
 def add_server(parser: ArgumentParser) -> None:
@@ -75,46 +72,22 @@ def server_options(arguments: Namespace) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def choose_provider(arguments: Namespace) -> str:
-    """Return the provider that the command line names, else the default one.
-
-    If that is Echo, a notice on stderr tells how to ask a model, and which servers listen on this machine.
-    """
-    name = find_provider(arguments)
-    if name == "Echo" and not arguments.provider:
-        from .servers import suggest  # imports requests, which `--help` does without
-
-        example = f"g4f-legacy {arguments.command} --base-url http://127.0.0.1:11434/v1 …"
-        advice = suggest(arguments.command) or f"To ask a model, give an OpenAI-compatible server: {example}"
-        print_error(f"No provider is configured, so Echo repeats the prompt. {advice}")
-    return name
-
-
-def find_provider(arguments: Namespace) -> str:
-    """Return the provider that the command line names, else the default one.
-
-    Raises:
-        ValueError: the name or another argument is an empty string.
-    """
-    check_not_empty(arguments.provider, "--provider")
-    if arguments.provider:
-        return str(arguments.provider)
-    is_openai = server_options(arguments) or is_configured(registry.get("OpenAI"))
-    return "OpenAI" if is_openai else "Echo"
-
-
 def check_not_empty(value: str | None, flag: str) -> None:
     """Raise a ValueError if the value of a flag is an empty string."""
     if value == "":
         raise ValueError(f"{flag} is empty: give a value, or leave it out")
 
 
-def _parse_option(text: str) -> tuple[str, Any]:
+def _parse_option(parser: ArgumentParser, text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not (name and equals):
         raise ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE, such as temperature=0.5")
-    if name in _FLAGS:
-        raise ArgumentTypeError(f"-o {name}=… is not allowed; use {_FLAGS[name]}")
+    argument = name.replace("-", "_").lower()
+    has_flag = any(action.dest == argument for action in parser._actions)  # `models` has no -m
+    if argument in _FLAGS and has_flag:
+        raise ArgumentTypeError(f"-o {name}=… is not allowed; use {_FLAGS[argument]}")
+    if argument in _FLAGS or argument in _SET_BY_COMMANDS:
+        raise ArgumentTypeError(f"-o {name}=… is not allowed")
     try:
         return name, json.loads(value)
     except ValueError:

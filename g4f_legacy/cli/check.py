@@ -22,11 +22,11 @@ from ..errors import (
 from ..options import DEFAULT_TIMEOUT
 from ..transport.failures import strip_credentials
 from ..transport.session import new_session
-from .arguments import DEFAULT_PROVIDER, add_model, add_provider, call_options, choose_provider, spell_flag
+from .arguments import DEFAULT_PROVIDER_HELP, add_call_arguments, add_model, call_options, spell_flag
+from .default_provider import find_provider_with_notice
+from .failures import exit_code
 
 EXAMPLE = "check -p H2o --base-url …"
-
-_OK, _CREDENTIALS_REFUSED, _FAILED = 0, 3, 5  # exit codes
 
 _READ_TIMEOUTS = {"OpenAssistant": 20.0}
 """Seconds after which a message without a worker is noticed. The server sends a comment at least every 15 seconds."""
@@ -42,7 +42,7 @@ _HINTS = {
     Hint.CHECK_PROXY: "The proxy cannot be used; the server was not asked.",
     Hint.CHECK_PROXY_OR_SERVER: "The proxy was reached; the server behind it was not.",
     Hint.CHECK_PROXY_TLS: "There is no TLS connection to the proxy; the server was not asked.",
-    Hint.GIVE_PROXY_LOGIN: "The proxy refuses requests without a valid login; the server was not asked.",
+    Hint.GIVE_PROXY_CREDENTIALS: "The proxy refuses requests without a valid login; the server was not asked.",
     Hint.NO_WORKER: "No worker takes the message: none is connected for this model, or all are busy.",
     Hint.ONE_MESSAGE_PER_LOGIN: "The server speaks the protocol. Another message of the same login replaced this one.",
     Hint.POSSIBLE_RATE_LIMIT: "The server's rate limit, or a failure: its log has the cause.",
@@ -68,13 +68,13 @@ _ERRORS: dict[type[Exception], str] = {
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    add_provider(parser, DEFAULT_PROVIDER)
+    add_call_arguments(parser, DEFAULT_PROVIDER_HELP)
     add_model(parser)
 
 
 def run(arguments: Namespace) -> int:
     """Request a completion, print each step, and return the exit code."""
-    provider = choose_provider(arguments)
+    provider = find_provider_with_notice(arguments)
     session = new_session()
     session.hooks["response"].append(_print_step)
     log = logging.getLogger("g4f_legacy")
@@ -91,12 +91,12 @@ def run(arguments: Namespace) -> int:
     except ProviderError as error:
         print(f"failed  {error.describe(spell_flag)}")
         print(f"        {explain(error)}")
-        return _CREDENTIALS_REFUSED if isinstance(error, AuthenticationError) else _FAILED
+        return exit_code(error)
     finally:
         log.removeHandler(warnings)
         log.propagate = propagate
-    print(f"ok      {count} tokens and the end-of-stream marker")
-    return _OK
+    print(f"ok      {count} token{'' if count == 1 else 's'} and the end-of-stream marker")
+    return 0
 
 
 def explain(error: ProviderError) -> str:

@@ -1,35 +1,39 @@
-"""What the command line says of a failed call, and the exit code for it."""
+"""Report failed calls on stderr, and choose their exit codes."""
 
 from .. import errors
-from ..errors import G4fError, Hint, OptionTypeError, OptionValueError
+from ..errors import G4fError, Hint, OptionError
 from .arguments import spell_flag
 from .output import print_error
 
-_HINTS = {Hint.REDIRECT_CALLS: Hint.ASK_ANOTHER, Hint.SET_SERVER_OR_REDIRECT: Hint.SET_SERVER_OR_ASK_ANOTHER}
+_COMMAND_LINE_HINTS = {
+    Hint.REDIRECT_CALLS: Hint.ASK_ANOTHER,
+    Hint.SET_SERVER_OR_REDIRECT: Hint.SET_SERVER_OR_ASK_ANOTHER,
+}
 """What to do where the provider is named on the command line, not in a script."""
 
 
-def report(error: G4fError, command: str) -> int:
+def report_error(error: G4fError, command: str) -> int:
     """Print what failed and what to do next to stderr, and return the exit code."""
-    error.hint = _HINTS.get(error.hint, error.hint) if error.hint else None
-    is_missing = isinstance(error, (errors.AuthenticationRequiredError, errors.ProviderNotWorkingError))
+    error.hint = _COMMAND_LINE_HINTS.get(error.hint, error.hint) if error.hint else None
+    is_unconfigured = isinstance(error, (errors.AuthenticationRequiredError, errors.ProviderNotWorkingError))
     print_error(f"g4f-legacy: {error.describe(spell_flag)}")
-    if is_missing and command in ("ask", "chat"):
-        from .servers import suggest
+    if is_unconfigured and command in ("ask", "chat", "check"):
+        from .servers import suggest_servers
 
-        suggestion = suggest(command)
-        if suggestion:
-            print_error(suggestion)
-    return _exit_code(error)
+        suggestions = suggest_servers(command)
+        if suggestions:
+            print_error(suggestions)
+    return exit_code(error)
 
 
-def report_option(error: OptionTypeError | OptionValueError) -> int:
+def report_option_error(error: OptionError) -> int:
     """Print which option is wrong to stderr, and return the exit code."""
     print_error(f"g4f-legacy: {error.describe(spell_flag)}")
     return 2
 
 
-def _exit_code(error: G4fError) -> int:
+def exit_code(error: G4fError) -> int:
+    """Return the exit code for a failed call."""
     match error:
         case errors.AuthenticationRequiredError() | errors.AuthenticationError():
             return 3

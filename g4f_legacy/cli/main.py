@@ -7,16 +7,16 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from importlib import import_module
 from typing import Any
 
 from .._version import __version__
 from ..concurrency.termination import Terminated, terminate_by_exception
-from .output import flush_output, print_error
+from .output import flush, print_error
 
-INTERRUPTED = 130
+_INTERRUPTED = 130
 
 COMMANDS = {
     "ask": "ask a question, and print the tokens of the completion as they arrive",
@@ -48,12 +48,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments; by default those of the process.
 
     Returns:
-        The exit code: 0 done; 2 wrong usage; 3 credentials missing or refused; 4 provider gone; 5 provider failed;
-        130 interrupted; 128 + the number of SIGTERM or SIGHUP. ``scan`` returns 1 if a script cannot be read, or uses
-        a name that does not exist without catching the error, and ``servers`` if it finds none.
+        The exit code: see `_EXIT_CODES`. ``scan`` and ``servers`` also return 1.
     """
     try:
-        with terminate_by_exception(), _flushed_output():
+        with terminate_by_exception():
             return _run(list(sys.argv[1:] if argv is None else argv))
     except KeyboardInterrupt as error:
         return _interrupted(error)
@@ -69,28 +67,55 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: list[str]) -> int:
-    name = next((argument for argument in argv if argument in COMMANDS), None)
-    command: Any = import_module(f"{__package__}.{name}") if name else None
-    if argv[:1] == ["run"]:
-        argv = command.separate_script(argv)
-    arguments = _create_parser(name, command).parse_args(argv)
+    with _flushed_output():
+        command, arguments = _parse(argv)
     _set_up_logging(arguments)
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # a token may not fit the terminal's encoding
 
-    from ..errors import G4fError, OptionTypeError, OptionValueError  # imports requests, which `--help` does without
-    from .failures import report, report_option
+    from ..errors import G4fError, OptionError  # imports requests, which `--help` does without
+    from .failures import report_error, report_option_error
 
+    # A script's output is flushed as `python` does it.
+    output = nullcontext() if arguments.command == "run" else _flushed_output()
     try:
-        return int(command.run(arguments) or 0)
+        with output:
+            return int(command.run(arguments) or 0)
     except G4fError as error:
-        return report(error, arguments.command)
-    except (OptionTypeError, OptionValueError) as error:
-        return report_option(error)
+        return report_error(error, arguments.command)
+    except OptionError as error:
+        return report_option_error(error)
+
+
+def _parse(argv: list[str]) -> tuple[Any, argparse.Namespace]:
+    """Return the module of the command, and its arguments."""
+    name = next((argument for argument in argv if argument in COMMANDS), None)
+    command: Any = import_module(f"{__package__}.{name}") if name else None
+    parser, subparser = _create_parsers(name, command)
+    first = argv[0] if argv else ""
+    if name and first.startswith("-") and first not in ("-h", "--help", "--version"):
+        parser.error(f"options follow the command: g4f-legacy {name} {first} …")
+    if first and not first.startswith("-") and first not in COMMANDS:
+        hint = _suggest(first, COMMANDS) or "; g4f-legacy --help lists them"
+        parser.error(f"there is no command {first!r}{hint}")
+    if first == "run":
+        argv = command.separate_script(argv)
+    arguments, unknown = parser.parse_known_args(argv)
+    if unknown:
+        flags = [flag for action in subparser._actions for flag in action.option_strings]
+        subparser.error(f"unrecognized arguments: {' '.join(unknown)}{_suggest(unknown[0], flags)}")
+    return command, arguments
+
+
+def _suggest(word: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches  # which only a mistake needs
+
+    nearest = get_close_matches(word.partition("=")[0], known, n=1)
+    return f"; did you mean {nearest[0]}?" if nearest else ""
 
 
 def report_os_error(error: OSError) -> int:
-    """Say what the operating system refused, and return the exit code."""
+    """Print the operating system's error, and return the exit code."""
     _discard_unwritable_output()
     if isinstance(error, BrokenPipeError):  # the reader of the output is gone
         return 0
@@ -104,46 +129,58 @@ def report_os_error(error: OSError) -> int:
 
 
 def _discard_unwritable_output() -> None:
-    """Let what is left of the output go nowhere if it cannot be written, because Python would try it again."""
-    try:
-        flush_output()
-    except OSError:
-        with suppress(OSError):  # it is no file
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Redirect stdout and stderr to the null device if they cannot be flushed: the interpreter would try again at exit,
+    and change the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            flush(stream)
+        except OSError:
+            with suppress(OSError):  # it is no file
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _interrupted(error: KeyboardInterrupt) -> int:
-    return 128 + error.signal_number if isinstance(error, Terminated) else INTERRUPTED
+    _discard_unwritable_output()  # the terminal may be gone
+    return 128 + error.signal_number if isinstance(error, Terminated) else _INTERRUPTED
 
 
 @contextmanager
 def _flushed_output() -> Iterator[None]:
-    """Flush stdout at the end of the block. If the interpreter does so at its end, an error is a traceback."""
+    """Flush stdout at the end of the block. Left to the interpreter, an error there would be a traceback."""
     try:
         yield
-    finally:
-        flush_output()
+    except SystemExit:  # of argparse, which has printed the help or an error
+        flush(sys.stdout)
+        raise
+    except BaseException:
+        with suppress(OSError):
+            flush(sys.stdout)
+        raise
+    flush(sys.stdout)
 
 
-def _create_parser(name: str | None, command: Any) -> argparse.ArgumentParser:
-    """Create the parser. Only one command gets its arguments, because only that one is imported."""
+def _create_parsers(name: str | None, command: Any) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
+    """Create the parser, and that of the command. Only one command gets its arguments: the one that is imported."""
     parser = argparse.ArgumentParser(
         prog="g4f-legacy",
         description="Client, server and script runner for the chat protocols of 2023.",
         epilog=_EXIT_CODES,
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    named = parser
     for command_name, summary in COMMANDS.items():
         description = f"{summary[0].upper()}{summary[1:]}."
-        subparser = subparsers.add_parser(command_name, help=summary, description=description)
+        subparser = subparsers.add_parser(command_name, help=summary, description=description, allow_abbrev=False)
         if command_name == name:
+            named = subparser
             subparser.epilog = f"example: g4f-legacy {command.EXAMPLE}"
             subparser.add_argument(
                 "-v", "--verbose", action="count", default=0, help="show the log; twice: each request as well"
             )
             command.add_arguments(subparser)
-    return parser
+    return parser, named
 
 
 def _set_up_logging(arguments: argparse.Namespace) -> None:

@@ -5,14 +5,14 @@ from typing import Any
 
 from .. import registry
 from ..errors import AuthenticationRequiredError
-from .arguments import add_provider, call_options, server_options, spell_flag
+from .arguments import add_call_arguments, call_options, server_options, spell_flag
 from .output import print_error, print_json, print_table
 
 EXAMPLE = "models -p OpenAssistant --json"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    add_provider(parser)
+    add_call_arguments(parser)
     parser.add_argument("--json", action="store_true", help="write JSON")
 
 
@@ -42,5 +42,5 @@ def _list_models(provider: Any, options: dict[str, Any]) -> dict[str, str]:
         print_error(f"Built-in list (the server was not asked: {error.describe(spell_flag)})")
         return {}
     if listed is None:
-        print_error("Built-in list (there is no server to ask)")
+        print_error("Built-in list (the server is gone, or its protocol has no list of models)")
     return {name: name for name in listed or []}

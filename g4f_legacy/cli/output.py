@@ -8,14 +8,15 @@ _MAX_CELL_WIDTH = 1000  # characters
 
 
 def print_error(text: str) -> None:
-    """Print a line to stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """Print a line to stderr, if there is one."""
+    if sys.stderr is not None:  # which `print` would take as stdout
+        print(text, file=sys.stderr, flush=True)
 
 
-def flush_output() -> None:
-    """Write what stdout has buffered. It may be closed, and a program without a console has none."""
-    if sys.stdout is not None and not sys.stdout.closed:
-        sys.stdout.flush()
+def flush(stream: Any) -> None:
+    """Write what stdout or stderr has buffered. It may be closed, and a program without a console has none."""
+    if stream is not None and not getattr(stream, "closed", False):
+        stream.flush()
 
 
 def print_json(value: Any) -> None:

@@ -4,12 +4,10 @@ from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from contextlib import suppress
 from typing import Any
 
-from .. import registry
+from .. import Provider, registry
 from ..availability import is_placeholder, is_unavailable, is_usable
-from ..compat.base_provider import ProviderUtils
 from ..compat.redirects import current_target
-from ..errors import AuthenticationRequiredError, G4fError
-from ..option_errors import OptionTypeError, OptionValueError
+from ..errors import AuthenticationRequiredError, G4fError, OptionError
 from ..option_values import parse_base_url
 from ..options import (
     OPTION_NAMES,
@@ -39,6 +37,19 @@ _COLUMNS = {
     "usable": "USABLE",
     "base_url": "BASE URL",
 }
+_FACTS = (
+    "name",
+    "url",
+    "model",
+    "models",
+    "supports_stream",
+    "needs_auth",
+    "working",
+    "usable",
+    "base_url",
+    "options",
+    "params",
+)
 _MAX_LIST_WIDTH = 48  # characters
 
 
@@ -63,10 +74,10 @@ def run(arguments: Namespace) -> None:
         return
     providers, broken = registry.import_all()
     if arguments.all:
-        providers = ProviderUtils.convert
+        providers = Provider.__map__  # type: ignore[attr-defined]
     described = [_describe(provider) for provider in providers.values() if registry.matches(provider, conditions)]
     if not has_conditions:
-        described += [provider._asdict() for provider in broken]
+        described += [_describe_broken(provider) for provider in broken]
     _print_all(described, arguments.json)
 
 
@@ -101,10 +112,20 @@ def _describe(provider: Any) -> dict[str, Any]:
         "working": has_working_public_server(provider),
         "usable": is_usable(provider, {}),
         "base_url": base_url,
-        "options": [] if is_placeholder(provider) else list(OPTION_NAMES),
+        "options": list(OPTION_NAMES) if _has_server(provider) else [],
         "params": provider.params,
     }
     return {**facts, "error": error} if error else facts
+
+
+def _describe_broken(provider: registry.BrokenProvider) -> dict[str, Any]:
+    """Return the facts of a working provider, those that are unknown as None."""
+    return {**dict.fromkeys(_FACTS), "usable": False, **provider._asdict()}
+
+
+def _has_server(provider: Any) -> bool:
+    """Return whether calls to a provider go to a server, which options configure."""
+    return bool(provider.url) and not is_placeholder(provider)
 
 
 def _read_configuration(provider: Any) -> tuple[str | None, str]:
@@ -115,7 +136,7 @@ def _read_configuration(provider: Any) -> tuple[str | None, str]:
         read_options(provider, {})
     except AuthenticationRequiredError:
         return base_url, ""
-    except (OptionTypeError, OptionValueError) as error:
+    except OptionError as error:
         return base_url, f"invalid {error.option}: it {error.problem}"
     except (OSError, TypeError, ValueError) as error:
         return base_url, str(error)
@@ -129,7 +150,7 @@ def _without_credentials(url: str) -> str:
 
 def _how_to_call(provider: Any) -> str:
     lines = []
-    if not is_placeholder(provider):
+    if _has_server(provider):
         variables = env_variables(provider, "URL") + env_variables(provider, "AUTH")
         lines.append(f"options: {', '.join(OPTION_NAMES)}; anything else goes to the server as it is")
         lines.append(f"environment: {', '.join(variables)}")

@@ -12,8 +12,6 @@ from .arguments import add_provider_name, add_server, check_not_empty, server_op
 
 EXAMPLE = "run --base-url … bot.py"
 
-_FLAGS_WITH_VALUE = ("-p", "--provider", "--to", "--model", "--base-url", "--auth")
-
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.usage = "%(prog)s [-h] [-v] [-p NAME] [--model NAME] [--base-url URL] [--auth TEXT] SCRIPT [ARGUMENT ...]"
@@ -21,7 +19,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         parser,
         "the redirect target: the provider that takes calls to those that are gone (default: that of the environment, "
         "or OpenAI if --base-url is given)",
-        alias="--to",
+        "--to",
     )
     parser.add_argument("--model", metavar="NAME", help="the target's model (default: its own default)")
     add_server(parser)
@@ -35,12 +33,19 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def separate_script(argv: list[str]) -> list[str]:
     """Insert ``--`` before the script, because everything after it belongs to the script."""
+    with_value = _flags_with_value()
     position = 1
     while position < len(argv) and argv[position].startswith("-") and argv[position] not in ("-", "-m", "--"):
-        position += 2 if argv[position] in _FLAGS_WITH_VALUE else 1
+        position += 2 if argv[position] in with_value else 1
     if argv[position : position + 1] == ["--"]:
         return argv
     return [*argv[:position], "--", *argv[position:]]
+
+
+def _flags_with_value() -> list[str]:
+    parser = ArgumentParser(add_help=False)
+    add_arguments(parser)
+    return [flag for action in parser._actions if action.nargs != 0 for flag in action.option_strings]
 
 
 def run(arguments: Namespace) -> None:
@@ -48,8 +53,8 @@ def run(arguments: Namespace) -> None:
     _check_module(arguments.script)
     check_not_empty(arguments.provider, "--provider")
     options = server_options(arguments)
-    names_target = arguments.provider or arguments.base_url or (arguments.auth and current_target() is None)
-    if names_target:
+    sets_target = arguments.provider or arguments.base_url or (arguments.auth and current_target() is None)
+    if sets_target:
         export_target(redirect(arguments.provider or "OpenAI", arguments.model, **options))
     else:  # the target of the environment, if there is one
         for name, value in (("MODEL", arguments.model), ("AUTH", arguments.auth)):
@@ -61,16 +66,16 @@ def run(arguments: Namespace) -> None:
 
 
 def _suggest() -> str:
-    from .servers import suggest  # which few scripts need
+    from .servers import suggest_servers  # which few scripts need
 
-    return suggest("run")
+    return suggest_servers("run")
 
 
 def _check_module(script: list[str]) -> None:
-    """Check what follows ``-m``, which names a module here, as for ``python``, and the model for other commands.
+    """Check that a module follows ``-m``, which names the model in other commands.
 
     Raises:
-        ValueError: nothing does, or rather a model and a script.
+        ValueError: no module is named, or what follows is probably a model and a script.
     """
     if script[0] != "-m":
         return

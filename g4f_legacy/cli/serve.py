@@ -1,20 +1,23 @@
 """``g4f-legacy serve``: run the local server."""
 
+import errno
+import os
+import socket
 from argparse import ArgumentParser, Namespace
-from ipaddress import ip_address
-from urllib.parse import urlsplit
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from ..concurrency.termination import until_interrupted
 from .arguments import (
-    DEFAULT_PROVIDER,
+    DEFAULT_PROVIDER_HELP,
     add_model,
     add_provider_name,
     add_server,
     check_not_empty,
-    find_provider,
     parse_port,
     server_options,
 )
+from .default_provider import find_provider
 from .output import print_error
 
 EXAMPLE = "serve -p Echo"
@@ -23,7 +26,7 @@ EXAMPLE = "serve -p Echo"
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="where to listen (default: %(default)s)")
     parser.add_argument("--port", type=parse_port, default=1337, help="0 picks a free one (default: %(default)s)")
-    add_provider_name(parser, f"the provider that answers (default: {DEFAULT_PROVIDER})", alias="--engine")
+    add_provider_name(parser, f"the provider that answers (default: {DEFAULT_PROVIDER_HELP})", "--engine")
     add_model(parser, "what the client names")
     add_server(parser)
     parser.add_argument("--token", metavar="TEXT", help="the token that clients have to send")
@@ -43,7 +46,6 @@ def run(arguments: Namespace) -> None:
     provider = find_provider(arguments)
 
     def show(url: str) -> None:
-        url = _openable(url)
         auth = " --auth …" if arguments.token else ""
         print_error(
             f"{provider} answers at {url}, which is also a page to chat on. Press Ctrl-C to quit. Ask it with:\n"
@@ -52,7 +54,7 @@ def run(arguments: Namespace) -> None:
             f"  any OpenAI-compatible client, with the base URL {url}/v1"
         )
 
-    with until_interrupted():
+    with until_interrupted(), _explained_address(arguments):
         serve(
             provider,
             arguments.model,
@@ -65,9 +67,18 @@ def run(arguments: Namespace) -> None:
         )
 
 
-def _openable(url: str) -> str:
-    """Return a URL that a browser can open for one whose address stands for all of the machine's addresses."""
-    address = ip_address(urlsplit(url).hostname or "")
-    if not address.is_unspecified:
-        return url
-    return url.replace(f"[{address}]", "[::1]") if address.version == 6 else url.replace(str(address), "127.0.0.1")
+@contextmanager
+def _explained_address(arguments: Namespace) -> Iterator[None]:
+    """Turn the errors of an address that cannot be listened on into a ValueError that names the flag."""
+    try:
+        yield
+    except (socket.gaierror, UnicodeError) as error:  # the latter by the codec "idna"
+        reason = getattr(error, "strerror", error)
+        raise ValueError(f"--host {arguments.host!r} cannot be resolved: {reason}") from error
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        reason = os.strerror(error.errno)
+        raise ValueError(
+            f"port {arguments.port} is already in use ({reason}): give another one with --port (0 picks a free one)"
+        ) from error

@@ -4,8 +4,8 @@ import logging
 from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 
-from ..discovery import WELL_KNOWN_PORTS, LocalServer, find_servers
 from ..errors import single_line
+from ..local_servers import WELL_KNOWN_PORTS, LocalServer, find_servers
 from .output import print_error, print_json
 
 EXAMPLE = "servers"
@@ -19,11 +19,12 @@ _EPILOG = (
     "server is found."
 )
 
-_MAX_NAMES = 5  # models that are shown
+_MAX_SHOWN_MODELS = 5
 _MAX_NAME_LENGTH = 80  # characters
 _MAX_SUGGESTIONS = 3
 
-_ARGUMENTS = {"ask": " 'Hello'", "run": " SCRIPT"}  # what follows the options
+_ARGUMENTS = {"ask": " …", "run": " SCRIPT"}
+"""What follows the options in a suggestion."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -38,7 +39,8 @@ def run(arguments: Namespace) -> int:
         print_json([asdict(server) for server in servers])
     else:
         for server in servers:
-            print(f"{server.kind} at {_address(server)}: {_describe_models(server)}\n  {_spell(server, 'ask')}")
+            print(f"{server.kind} at {_address(server)}: {_describe_models(server)}")
+            print(f"  {_format_command(server, 'ask')} 'Hello'")
     if servers:
         return 0
     ports = ", ".join(f"{port} ({names})" for port, names in WELL_KNOWN_PORTS.items())
@@ -50,7 +52,7 @@ def run(arguments: Namespace) -> int:
     return 1
 
 
-def suggest(command: str) -> str:
+def suggest_servers(command: str) -> str:
     """Look for servers on this machine, and return sentences on how a command can use them.
 
     Args:
@@ -64,8 +66,11 @@ def suggest(command: str) -> str:
     except Exception as error:  # the hint is extra; what it is added to has to be shown
         log.debug("Looking for servers failed: %s", error)
         return ""
-    lines = [f"{server.kind} answers at {_address(server)}: {_spell(server, command)}" for server in servers]
-    return "\n".join(lines[:_MAX_SUGGESTIONS])
+    argument = _ARGUMENTS.get(command, "")
+    return "\n".join(
+        f"Found {server.kind} at {_address(server)}: {_format_command(server, command)}{argument}"
+        for server in servers[:_MAX_SUGGESTIONS]
+    )
 
 
 def _address(server: LocalServer) -> str:
@@ -75,13 +80,13 @@ def _address(server: LocalServer) -> str:
 def _describe_models(server: LocalServer) -> str:
     if not server.models:
         return "it requires credentials" if server.needs_auth else "it lists no models"
-    names = [single_line(model[:_MAX_NAME_LENGTH]) for model in server.models[:_MAX_NAMES]]
+    names = [single_line(model[:_MAX_NAME_LENGTH]) for model in server.models[:_MAX_SHOWN_MODELS]]
     others = len(server.models) - len(names)
     return ", ".join(names) + (f" and {others} more" if others else "")
 
 
-def _spell(server: LocalServer, command: str) -> str:
-    """Return the command line that uses a server."""
+def _format_command(server: LocalServer, command: str) -> str:
+    """Return the command line that uses a server, without what follows its options."""
     provider = "" if server.provider == "OpenAI" else f" -p {server.provider}"
     auth = " --auth …" if server.needs_auth else ""
-    return f"g4f-legacy {command}{provider} --base-url {server.base_url}{auth}{_ARGUMENTS.get(command, '')}"
+    return f"g4f-legacy {command}{provider} --base-url {server.base_url}{auth}"

@@ -17,13 +17,23 @@ _BYTE_ORDER_MARKS = {
 }
 
 
+def has_terminal_input() -> bool:
+    """Return whether stdin is a terminal."""
+    return _has_stdin() and sys.stdin.isatty()
+
+
+def _has_stdin() -> bool:
+    """Return whether stdin is open. A program without a console has none."""
+    return sys.stdin is not None and not sys.stdin.closed
+
+
 def read_stdin() -> str:
     """Read stdin, unless it is a terminal. Print a notice if that takes long, because a pipe may never end.
 
     Raises:
         ValueError: it is not UTF-8.
     """
-    if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
+    if not _has_stdin() or has_terminal_input():
         return ""
     text = "Waiting for the end of stdin. (If there is nothing to read: </dev/null.)"
     notice = threading.Timer(_NOTICE_DELAY, print_error, [text])
@@ -42,7 +52,7 @@ def read_stdin_line() -> str | None:
     Raises:
         ValueError: it is not UTF-8.
     """
-    if sys.stdin is None or sys.stdin.closed:
+    if not _has_stdin():
         return None
     line: str | bytes = getattr(sys.stdin, "buffer", sys.stdin).readline()
     if not line:
@@ -63,4 +73,4 @@ def _decode(content: bytes) -> str:
 
 
 def _not_utf8(found: str, encoding: str) -> ValueError:
-    return ValueError(f"stdin is not UTF-8 ({found}): convert it first, such as with iconv -f {encoding} -t UTF-8")
+    return ValueError(f"stdin is not UTF-8 ({found}): convert it first, for example with iconv -f {encoding} -t UTF-8")

@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 
 
 def print_tokens(tokens: Iterable[str]) -> None:
@@ -13,7 +14,10 @@ def print_tokens(tokens: Iterable[str]) -> None:
 
 
 class _TokenPrinter(logging.Filter):
-    """Prints tokens. Their line ends at the end, and on a terminal also before a record of the log is shown."""
+    """Prints tokens, and ends their line at the end of the block.
+
+    On a terminal, it also does so before each log record: as a filter that lets every record pass.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,20 +29,25 @@ class _TokenPrinter(logging.Filter):
             handler.addFilter(self)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         for handler in logging.getLogger().handlers:
             handler.removeFilter(self)
-        self._end_line()
+        if kind is None:
+            self._end_line()
+            return
+        with suppress(OSError):  # would hide what ended the block, such as SIGHUP because the terminal is gone
+            self._end_line()
 
     def print(self, token: str) -> None:
         if not token:
             return
-        self._is_in_line = not token.endswith("\n")  # before it is printed, because a signal may end that
+        self._is_in_line = not token.endswith("\n")  # before, because a signal may interrupt printing
         print(token, end="", flush=True)
 
     def filter(self, record: logging.LogRecord) -> bool:
         if self._is_terminal:
-            self._end_line()
+            with suppress(OSError):  # would be raised in the code that logs; the next token raises it again
+                self._end_line()
         return True
 
     def _end_line(self) -> None:

@@ -23,7 +23,7 @@ from scripted_provider import scripted_provider
 from upstream import CUT_TEXT, TEXT, Upstream
 
 from g4f_legacy import registry
-from g4f_legacy.cli.chat.commands import COMMANDS
+from g4f_legacy.cli.chat.commands import ALIASES, COMMANDS
 from g4f_legacy.cli.main import main
 from g4f_legacy.tokens import Finish
 
@@ -195,7 +195,8 @@ class TestCommands:
 
     def test_model(self, upstream: Upstream) -> None:
         code, _, err = pipe("/model", "one", "/model length", "two", arguments=at(upstream, "text"))
-        assert (code, err.split("\n")[:2]) == (0, ["OpenAI, model text", "OpenAI, model length"])
+        shown = [f"OpenAI at {upstream.url}/v1, model {model}" for model in ("text", "length")]
+        assert (code, err.split("\n")[:2]) == (0, shown)
         assert [payload["model"] for payload in upstream.payloads] == ["text", "length"]
 
     def test_retry(self, upstream: Upstream) -> None:
@@ -219,9 +220,12 @@ class TestCommands:
         assert (code, out) == (0, "")
         for name, command in COMMANDS.items():
             assert re.search(rf"^/{name}\b.* {re.escape(command.summary)}$", err, re.MULTILINE)
+        for alias, name in ALIASES.items():
+            assert re.search(rf"^/{name}, /{alias} +{re.escape(COMMANDS[name].summary)}$", err, re.MULTILINE)
 
-    def test_exit(self) -> None:
-        assert pipe("one", "/exit", "two") == (0, "one\n", "")
+    @pytest.mark.parametrize("command", ["/exit", "/quit"])
+    def test_exit(self, command: str) -> None:
+        assert pipe("one", command, "two") == (0, "one\n", "")
 
     def test_two_slashes(self) -> None:
         assert pipe("//etc/hosts", '"""/etc', '/hosts"""') == (0, "/etc/hosts\n/etc\n/hosts\n", "")
@@ -230,6 +234,8 @@ class TestCommands:
         "line, message",
         [
             ("/modle x", "there is no command /modle: did you mean /model? A message that begins with a slash needs"),
+            ("/qiut", "there is no command /qiut: did you mean /quit?"),
+            ("/quit now", "/quit takes no argument"),
             ("/xyzzy", "there is no command /xyzzy: /help lists the commands. "),
             ("/", "there is no command /: /help lists the commands."),
             ("/retry", "there is no message to ask again"),
@@ -309,8 +315,15 @@ class TestFiles:
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(os, "replace", fail)
-        assert type_lines("two", f"/save {path}")[2] == "[Errno 28] No space left on device"
+        assert type_lines("two", f"/save {path}")[2] == f"[Errno 28] No space left on device: {str(path)!r}"
         assert path.read_bytes() == earlier and set(os.listdir(tmp_path)) <= {"saved.json", "state"}
+
+    @pytest.mark.parametrize("folder", ["no", "file"], ids=["does not exist", "is a file"])
+    def test_an_error_names_the_file_alone(self, folder: str, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        path = tmp_path / folder / "x.json"
+        shown = type_lines("one", f"/save {path}")[2]
+        assert shown.startswith("[Errno ") and shown.endswith(f": {str(path)!r}") and ".tmp" not in shown
 
 
 class OneTokenServer:
@@ -400,9 +413,15 @@ class Terminal:
     def __exit__(self, *_: Any) -> None:
         self.process.kill()
         self.process.wait(timeout=30)
-        os.close(self._terminal)
+        self.close()
         if self.process.stdout:
             self.process.stdout.close()
+
+    def close(self) -> None:
+        """Close the terminal, at which the kernel sends SIGHUP."""
+        if self._terminal >= 0:
+            os.close(self._terminal)
+        self._terminal = -1
 
     def type(self, text: str | bytes) -> None:
         os.write(self._terminal, text if isinstance(text, bytes) else text.encode())
@@ -421,7 +440,7 @@ class Terminal:
             time.sleep(0.5)
 
     def interrupt(self) -> None:
-        """Press Ctrl-C at a prompt."""
+        """Press Ctrl-C while the chat waits."""
         self.wait_until_it_waits()
         self.type("\x03")
 
@@ -462,7 +481,7 @@ class TestTerminal:
             terminal.wait_for("> ")
             terminal.type("long\r")
             terminal.wait_for("Да 👋")
-            terminal.type("\x03")
+            terminal.interrupt()
             assert "Stopped.\nThe text received is part of the conversation; /retry" in terminal.wait_for("\n> ")
             assert one_token_server.closed.wait(30)
             assert "Да 👋\n" in terminal.type_line("short")
@@ -476,7 +495,7 @@ class TestTerminal:
             terminal.type("mute\r")
             while not one_token_server.sent:
                 time.sleep(0.01)
-            terminal.type("\x03")
+            terminal.interrupt()
             assert "Stopped.\nNothing is added to the conversation" in terminal.wait_for("\n> ")
             assert one_token_server.closed.wait(30)
             assert terminal.end() == 0
@@ -493,6 +512,35 @@ class TestTerminal:
             terminal.process.send_signal(number)
             assert terminal.process.wait(timeout=30) == 128 + number
         assert not typed or one_token_server.closed.wait(30)
+
+    @pytest.mark.parametrize("typed", ["", "long\r"], ids=["at the prompt", "during an answer"])
+    @pytest.mark.parametrize("redirected", ["", "1", "2"])
+    def test_the_terminal_is_closed(
+        self, redirected: str, typed: str, one_token_server: OneTokenServer, tmp_path: Path
+    ) -> None:
+        """Wherever stdout and stderr go, the exit code is that of SIGHUP."""
+        log = tmp_path / "log"
+        prelude = f"import os; os.dup2(os.open({str(log)!r}, os.O_CREAT | os.O_WRONLY), {redirected})"
+        with Terminal(*one_token_server.arguments, prelude=prelude if redirected else "") as terminal:
+            terminal.wait_for("> ")
+            terminal.type(typed)
+            while typed and not one_token_server.sent:
+                time.sleep(0.01)
+            if typed and redirected != "1":
+                terminal.wait_for("Да 👋")
+            terminal.wait_until_it_waits()
+            terminal.close()
+            assert terminal.process.wait(timeout=30) == 128 + signal.SIGHUP
+        assert not typed or one_token_server.closed.wait(30)
+        assert not log.exists() or "Traceback" not in log.read_text("utf-8")
+
+    @pytest.mark.parametrize("descriptor, name", [(1, "stdout"), (2, "stderr")])
+    def test_closed_output(self, descriptor: int, name: str) -> None:
+        prelude = f"sys.{name} = None; __import__('os').close({descriptor})"
+        with Terminal("-p", "Echo", prelude=prelude) as terminal:
+            if name == "stdout":
+                terminal.wait_for("g4f-legacy: stdout is closed, which a chat on a terminal needs: redirect it")
+            assert terminal.process.wait(timeout=30) == 2
 
     def test_the_line(self) -> None:
         """Ctrl-C clears it, or ends the chat; triple quotes continue it."""
@@ -511,7 +559,7 @@ class TestTerminal:
             terminal.type('"""four\r')
             terminal.wait_for(r"\n\.\.\. ")
             terminal.interrupt()
-            assert "The text is discarded" in terminal.wait_for("\n> ")
+            assert "the text is discarded" in terminal.wait_for("\n> ")
             terminal.interrupt()
             assert "Press Ctrl-C again to end the chat" in terminal.wait_for("\n> ")
             terminal.wait_until_it_waits()
@@ -528,12 +576,28 @@ class TestTerminal:
         history = state / "g4f_legacy" / "history"
         assert history.read_text("utf-8") == "first 👋\n"
         assert (history.stat().st_mode & 0o777, history.parent.stat().st_mode & 0o777) == (0o600, 0o700)
-        history.chmod(0o644)
+        history.chmod(0o640)
         with Terminal("-p", "Echo") as terminal:
             terminal.wait_for("> ")
             assert "\nfirst 👋!\n" in terminal.type_line("\x1b[A!")
             assert terminal.end() == 0
-        assert history.read_text("utf-8") == "first 👋\nfirst 👋!\n" and history.stat().st_mode & 0o777 == 0o600
+        assert history.read_text("utf-8") == "first 👋\nfirst 👋!\n" and history.stat().st_mode & 0o777 == 0o640
+
+    @pytest.mark.skipif(not find_spec("readline"), reason="this Python has no readline")
+    def test_a_history_that_is_no_file(self, state: Path, tmp_path: Path) -> None:
+        """A link to /dev/null, say, keeps none. As root, a chat could change its mode."""
+        device = tmp_path / "device"
+        os.mkfifo(device, 0o644)
+        history = state / "g4f_legacy" / "history"
+        history.parent.mkdir(parents=True)
+        history.symlink_to(os.devnull)
+        with Terminal("-p", "Echo") as terminal:
+            terminal.wait_for("> ")
+            history.unlink()
+            history.symlink_to(device)
+            terminal.type_line("one")
+            assert terminal.end() == 0
+        assert device.stat().st_mode & 0o777 == 0o644 and history.is_symlink()
 
     @pytest.mark.skipif(not find_spec("readline"), reason="this Python has no readline")
     def test_pasted_lines_are_one_message(self) -> None:

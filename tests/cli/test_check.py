@@ -32,6 +32,12 @@ def test_a_server_that_works() -> None:
         assert check("OpenAssistant", url, auth="a")[0] == 0
 
 
+def test_the_number_of_tokens() -> None:
+    marker = "and the end-of-stream marker\n"
+    assert run("check", "-p", "Echo")[1] == f"ok      2 tokens {marker}"
+    assert run("check", "-p", "Echo", "-o", "max_tokens=1")[1].endswith(f"ok      1 token {marker}")
+
+
 @pytest.mark.parametrize("form", ["/v1", ""])
 def test_an_openai_compatible_server(form: str) -> None:
     with serve_in_background(create_app("Echo"), threads=4) as url:

@@ -1,9 +1,11 @@
+import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import run
+from command_line import run, spawn
 
 from g4f_legacy import __version__, registry
 from g4f_legacy.cli.main import COMMANDS
@@ -98,3 +100,49 @@ print(main(), {"argparse", "logging", "requests"} & set(sys.modules))
 """
     done = subprocess.run([sys.executable, "-c", code], check=True, timeout=30, stdout=subprocess.PIPE)
     assert done.stdout.decode().splitlines() == [f"g4f-legacy {__version__}", "0 set()"]
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["aks", "hi"], "there is no command 'aks'; did you mean ask?"),
+        (["Hello"], "there is no command 'Hello'; g4f-legacy --help lists them"),
+        (["-p", "Echo", "ask", "hi"], "options follow the command: g4f-legacy ask -p …"),
+        (["ask", "--base-ul=x", "hi"], "unrecognized arguments: --base-ul=x; did you mean --base-url?"),
+        (["providers", "--nothing-like-it"], "unrecognized arguments: --nothing-like-it\n"),
+    ],
+)
+def test_mistakes(arguments: list[str], message: str) -> None:
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "") and f"error: {message}" in err
+    command = arguments[0] if arguments[0] in COMMANDS else ""
+    assert err.startswith(f"usage: g4f-legacy {command}".rstrip())
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full on this system")
+@pytest.mark.parametrize("argument", ["--version", "--help", "providers"])
+def test_a_full_disk(argument: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "g4f_legacy", argument]
+        done = subprocess.run(command, env=environment, stdout=full, stderr=subprocess.PIPE, timeout=30)
+    assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)
+    assert b"No space left on device" in done.stderr
+
+
+def test_an_output_that_is_replaced(tmp_path: Path) -> None:
+    """A script's own stdout may have fewer methods than a file."""
+    (tmp_path / "script.py").write_text(
+        "import sys\nclass Tee:\n    def write(self, text):\n        sys.__stdout__.write(text)\n"
+        "    def flush(self):\n        pass\n"
+        "sys.stdout = Tee()\nprint('x')\nsys.exit(3)\n"
+    )
+    assert spawn("run", str(tmp_path / "script.py")) == (3, "x\n", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no bash on Windows")
+def test_the_exit_code_of_a_script_whose_reader_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text("print('x')\nraise ValueError")
+    script = f"\"$0\" -m g4f_legacy run '{tmp_path}/script.py' 2>&- | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", script, sys.executable], stdout=subprocess.PIPE, timeout=30)
+    assert int(done.stdout) != 0

@@ -72,7 +72,7 @@ class TestWithoutRequests:
 
 
 class TestWithoutFlask:
-    message = "No module named 'flask'; the server needs its extra: pip install 'g4f-legacy[server]'\n"
+    message = "No module named 'flask'; the server needs more packages: pip install flask waitress\n"
 
     @pytest.mark.parametrize("arguments", [["ask", "--local", "Hello"], ["serve"]])
     def test_commands(self, arguments: list[str], base: Path) -> None:

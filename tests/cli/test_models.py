@@ -46,7 +46,7 @@ def test_the_public_server_without_a_key() -> None:
 
 def test_a_public_server_that_is_gone_is_not_asked() -> None:
     code, out, err = run("models", "-p", "OpenAssistant")
-    assert (code, err) == (0, "Built-in list (there is no server to ask)\n")
+    assert (code, err) == (0, "Built-in list (the server is gone, or its protocol has no list of models)\n")
 
 
 def test_a_base_url_without_a_provider_is_that_of_an_openai_compatible_server(play: Any) -> None:

@@ -64,12 +64,26 @@ def test_json_has_the_attributes_under_their_own_names(provider: Any) -> None:
     for name in ("url", "model", "models", "supports_stream", "needs_auth", "params"):
         assert one.pop(name) == getattr(provider, name)
     assert one.pop("working") == vars(provider)["working"]
-    assert one.pop("options") == ([] if provider is Provider.Bing else list(OPTION_NAMES))
+    assert one.pop("options") == ([] if provider in (Provider.Bing, Provider.Echo) else list(OPTION_NAMES))
     assert one == {
         "name": provider.__name__,
         "usable": provider.__name__ == "Echo",
         "base_url": provider.url,
     }
+
+
+def test_a_broken_provider_has_the_same_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    working, broken = registry.import_all()
+    monkeypatch.setattr(registry, "import_all", lambda: (working, [*broken, registry.BrokenProvider("X", "it fails")]))
+    first, *_, last = json.loads(run("providers", "--json")[1])
+    assert list(last) == [*first, "error"]
+    assert last == {**dict.fromkeys(first), "name": "X", "usable": False, "error": "it fails"}
+    assert re.search("^X +no +it fails$", run("providers")[1], re.MULTILINE)
+
+
+def test_a_provider_without_a_server_has_no_options() -> None:
+    shown = run("providers", "Echo")[1]
+    assert "options: " not in shown and "environment: " not in shown
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,16 @@ def test_an_interrupt_while_it_responds() -> None:
 
 def test_a_port_in_use() -> None:
     with serve_in_background(create_app("Echo"), threads=2) as url:
-        code, out, err = run("serve", "--port", url.rpartition(":")[2])
+        port = url.rpartition(":")[2]
+        code, out, err = run("serve", "--port", port)
     assert (code, out) == (2, "")
     assert "Address already in use" in err and "Traceback" not in err
+    assert err.startswith(f"g4f-legacy: port {port} is already in use (")
+    assert err.endswith("give another one with --port (0 picks a free one)\n") and "bind" not in err
+
+
+@pytest.mark.parametrize("host", ["fe80::1%no-such-interface", "a..b"])
+def test_a_host_that_cannot_be_resolved(host: str) -> None:
+    code, out, err = run("serve", "--port", "0", "--host", host)
+    assert (code, out) == (2, "") and err.startswith(f"g4f-legacy: --host {host!r} cannot be resolved: ")
+    assert "[Errno" not in err

@@ -8,9 +8,9 @@ import pytest
 from command_line import run
 from raw_server import RawServer, response
 
-from g4f_legacy import discovery
+from g4f_legacy import local_servers
 from g4f_legacy.cli import servers
-from g4f_legacy.cli.servers import suggest
+from g4f_legacy.cli.servers import suggest_servers
 from g4f_legacy.server import create_app, serve_in_background
 
 HOSTILE_NAME = "evil\x1b]0;owned\x07\x9b31m\u202e\nname"
@@ -41,7 +41,7 @@ def listen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         def start(*servers: RawServer) -> list[str]:
             urls = [stack.enter_context(server).url for server in servers]
             ports = {int(url.rpartition(":")[2]): "vLLM" for url in urls}
-            monkeypatch.setattr(discovery, "WELL_KNOWN_PORTS", ports)
+            monkeypatch.setattr(local_servers, "WELL_KNOWN_PORTS", ports)
             return urls
 
         start()
@@ -62,7 +62,7 @@ class TestList:
 
     def test_the_line_works(self, monkeypatch: pytest.MonkeyPatch) -> None:
         with serve_in_background(create_app("Echo"), threads=2) as url:
-            monkeypatch.setattr(discovery, "WELL_KNOWN_PORTS", {int(url.rpartition(":")[2]): "Jan"})
+            monkeypatch.setattr(local_servers, "WELL_KNOWN_PORTS", {int(url.rpartition(":")[2]): "Jan"})
             code, out, _ = run("servers")
             assert code == 0 and out.startswith(f"g4f_legacy at {url}: echo\n")
             words = out.splitlines()[1].split()
@@ -126,28 +126,28 @@ class TestJson:
 class TestSuggest:
     def test_the_line_fits_the_command(self, listen: Any) -> None:
         (url,) = listen(serve({"/v1/models": model_list("a")}))
-        start = f"vLLM answers at {url}: g4f-legacy"
-        assert suggest("ask") == f"{start} ask --base-url {url}/v1 'Hello'"
-        assert suggest("chat") == f"{start} chat --base-url {url}/v1"
-        assert suggest("run") == f"{start} run --base-url {url}/v1 SCRIPT"
+        start = f"Found vLLM at {url}: g4f-legacy"
+        assert suggest_servers("ask") == f"{start} ask --base-url {url}/v1 …"
+        assert suggest_servers("chat") == f"{start} chat --base-url {url}/v1"
+        assert suggest_servers("run") == f"{start} run --base-url {url}/v1 SCRIPT"
 
     def test_another_provider(self, listen: Any) -> None:
         (url,) = listen(serve(CHAT_UI))
-        assert suggest("run").endswith(f" run -p HuggingChat --base-url {url} SCRIPT")
+        assert suggest_servers("run").endswith(f" run -p HuggingChat --base-url {url} SCRIPT")
 
     def test_at_most_three_lines(self, listen: Any) -> None:
         listen(*(serve({"/v1/models": model_list("a")}) for _ in range(4)))
-        assert len(suggest("ask").splitlines()) == 3
+        assert len(suggest_servers("ask").splitlines()) == 3
 
     def test_none(self, listen: Any) -> None:
-        assert suggest("ask") == ""
+        assert suggest_servers("ask") == ""
 
     def test_no_error_is_raised(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def fail() -> None:
             raise RuntimeError("can't start new thread")
 
         monkeypatch.setattr("g4f_legacy.cli.servers.find_servers", fail)
-        assert suggest("ask") == ""
+        assert suggest_servers("ask") == ""
 
 
 def test_help() -> None:

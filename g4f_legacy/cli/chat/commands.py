@@ -9,15 +9,16 @@ from .files import read_messages, write_messages
 from .input import EndOfChat, LineSource, read_text
 
 Result = str | Generator[str, None, None]
-"""A message for the user, or the tokens of an answer."""
+"""A message for the user, or the tokens of a completion."""
 
 
 class Command(NamedTuple):
-    """A command: its argument as the help shows it (in brackets if it can be left out), what it does, and how."""
+    """A command: its argument and its summary as the help shows them, and what it does."""
 
     argument: str
     summary: str
     run: Callable[[Conversation, str], Result]
+    requires_argument: bool = False
 
 
 def is_command(line: str) -> bool:
@@ -34,21 +35,21 @@ def run_command(conversation: Conversation, line: str, source: LineSource) -> Re
         OSError: a file cannot be read or written.
     """
     name, *rest = line[1:].split(maxsplit=1) or [""]
-    command = COMMANDS.get(name)
+    command = COMMANDS.get(ALIASES.get(name, name))
     if command is None:
         raise ValueError(_describe_unknown(name))
     argument = read_text(rest[0].rstrip(), source) if rest else ""
     if argument and not command.argument:
         raise ValueError(f"/{name} takes no argument")
-    if not argument and command.argument and not command.argument.startswith("["):
+    if not argument and command.requires_argument:
         raise ValueError(f"/{name} needs an argument: {command.argument}")
     return command.run(conversation, argument)
 
 
 def _describe_unknown(name: str) -> str:
-    nearest = get_close_matches(name, COMMANDS, 1)
-    advice = f"did you mean /{nearest[0]}?" if nearest else "/help lists the commands."
-    return f"there is no command /{name}: {advice} A message that begins with a slash needs two: //{name}"
+    nearest = get_close_matches(name, [*COMMANDS, *ALIASES], 1)
+    hint = f"did you mean /{nearest[0]}?" if nearest else "/help lists the commands."
+    return f"there is no command /{name}: {hint} A message that begins with a slash needs two: //{name}"
 
 
 def _set_system(conversation: Conversation, text: str) -> str:
@@ -59,7 +60,7 @@ def _set_system(conversation: Conversation, text: str) -> str:
 
 def _set_model(conversation: Conversation, name: str) -> str:
     conversation.model = name or conversation.model
-    return conversation.describe_call()
+    return conversation.describe_model()
 
 
 def _retry(conversation: Conversation, _: str) -> Result:
@@ -89,8 +90,14 @@ def _clear(conversation: Conversation, _: str) -> str:
 
 
 def _help(conversation: Conversation, _: str) -> str:
-    lines = [(f"/{name} {command.argument}".rstrip(), command.summary) for name, command in COMMANDS.items()]
+    lines = [(f"{_spell(name)} {command.argument}".rstrip(), command.summary) for name, command in COMMANDS.items()]
     return "\n".join(f"{usage:<15}{summary}" for usage, summary in [*lines, *_KEYS])
+
+
+def _spell(name: str) -> str:
+    """Return a command and its aliases as the help shows them."""
+    aliases = [alias for alias, target in ALIASES.items() if target == name]
+    return ", ".join(f"/{spelling}" for spelling in [name, *aliases])
 
 
 def _end(conversation: Conversation, _: str) -> str:
@@ -101,13 +108,14 @@ COMMANDS = {
     "system": Command("[TEXT]", 'show or set the system prompt; /system "" removes it', _set_system),
     "model": Command("[NAME]", "show or change the model", _set_model),
     "retry": Command("", "drop the last answer and ask again", _retry),
-    "save": Command("FILE", "save the conversation, as a JSON list of messages", _save),
-    "load": Command("FILE", "continue a saved conversation", _load),
+    "save": Command("FILE", "save the conversation, as a JSON list of messages", _save, requires_argument=True),
+    "load": Command("FILE", "continue a saved conversation", _load, requires_argument=True),
     "clear": Command("", "begin a new conversation; the system prompt stays", _clear),
-    "new": Command("", "the same", _clear),
     "help": Command("", "show this", _help),
     "exit": Command("", "end the chat", _end),
 }
+
+ALIASES = {"new": "clear", "quit": "exit"}
 
 _KEYS = [
     ('"""', "begins and ends a text of several lines"),

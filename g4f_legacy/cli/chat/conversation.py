@@ -4,8 +4,12 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
+from ... import registry
+from ...availability import is_unavailable
 from ...completion import ChatCompletion
 from ...errors import StreamNotSupportedError
+from ...option_values import parse_base_url
+from ...options import get_base_url
 from ...prompt import Message
 from ...tokens import TokenStream
 
@@ -19,17 +23,17 @@ class Conversation:
         options: the options of each call.
 
     Attributes:
-        messages: those that the next call sends along. A message enters them together with its answer.
-        is_answered: whether the last call returned any text.
+        messages: those that the next call sends along. A message enters them together with its completion.
+        has_text: whether the last call returned any text.
     """
 
     def __init__(self, provider: str, model: str | None, options: Mapping[str, Any]) -> None:
         self.model = model
         self.messages: list[Message] = []
-        self.is_answered = False
+        self.has_text = False
         self._provider = provider
         self._options = options
-        self._unanswered: str | None = None
+        self._pending: str | None = None  # the message without a completion
 
     @property
     def system(self) -> str:
@@ -43,39 +47,48 @@ class Conversation:
 
     def replace_messages(self, messages: Sequence[Message]) -> None:
         self.messages = list(messages)
-        self._unanswered = None
+        self._pending = None
 
     def clear(self) -> None:
         """Remove all messages but the system prompt."""
         self.replace_messages(self.messages[:1] if self._has_system() else [])
 
-    def describe_call(self) -> str:
-        return f"{self._provider}, {f'model {self.model}' if self.model else 'its default model'}"
+    def describe_model(self) -> str:
+        """Return which provider answers, where, and with which model."""
+        model = f"model {self.model}" if self.model else "its default model"
+        return f"{self._provider}{self._describe_address()}, {model}"
+
+    def _describe_address(self) -> str:
+        provider = registry.get(self._provider)
+        if is_unavailable(provider, self._options):  # the call is redirected
+            return ""
+        server = parse_base_url(self._options.get("base_url") or get_base_url(provider), "base_url")
+        return f" at {server.base_url}" if server.base_url else ""
 
     def check_call(self) -> None:
         """Raise what a call raises before it sends anything, such as an error for missing credentials."""
         self._create([Message("user", "Hello")]).close()
 
     def ask(self, text: str) -> Generator[str, None, None]:
-        """Yield the tokens of the answer to a message.
+        """Yield the tokens of the completion of a message.
 
-        What was received when the generator ends, or is closed, is the answer. If that has no text, neither message nor
-        answer enters the conversation, because servers may refuse one that holds a message without an answer.
+        What was received when the generator ends, or is closed, is the completion. If that has no text, neither message
+        nor completion enters the conversation, because servers may refuse one with a message that has no completion.
 
         Raises:
             TypeError, ValueError, G4fError: as `ChatCompletion.create`.
         """
-        self._unanswered = text
+        self._pending = text
         yield from self._continue([*self.messages, Message("user", text)])
 
     def retry(self) -> Generator[str, None, None]:
-        """Yield the tokens of another answer to the last message, which replaces the last one if it has a text.
+        """Return the tokens of a new completion of the last message, which replaces the last one if it has a text.
 
         Raises:
             TypeError, ValueError, G4fError: as `ask`; or there is no message.
         """
-        if self._unanswered is not None:
-            return self.ask(self._unanswered)
+        if self._pending is not None:
+            return self.ask(self._pending)
         messages = list(self.messages)
         while messages and messages[-1].role.lower() != "user":
             messages.pop()
@@ -87,7 +100,7 @@ class Conversation:
         return bool(self.messages) and self.messages[0].role == "system"
 
     def _continue(self, messages: list[Message]) -> Generator[str, None, None]:
-        self.is_answered = False
+        self.has_text = False
         received: list[str] = []
         with closing(self._create(messages)) as tokens:
             try:
@@ -95,23 +108,20 @@ class Conversation:
                     received.append(token)
                     yield token
             finally:
-                stated = tokens.finish.text if tokens.finish else None
-                self._add_answer(messages, "".join(received) if stated is None else stated)
+                self._add_completion(messages, tokens.complete_text(received))
 
-    def _add_answer(self, messages: list[Message], text: str) -> None:
-        self.is_answered = bool(text.strip())
-        if self.is_answered:
+    def _add_completion(self, messages: list[Message], text: str) -> None:
+        self.has_text = bool(text.strip())
+        if self.has_text:
             self.replace_messages([*messages, Message("assistant", text)])
 
     def _create(self, messages: list[Message]) -> TokenStream:
-        payload = [message._asdict() for message in messages]
+        dicts = [message._asdict() for message in messages]
         try:
-            tokens: TokenStream = ChatCompletion.create(
-                self.model, payload, self._provider, stream=True, **self._options
-            )
+            tokens: TokenStream = ChatCompletion.create(self.model, dicts, self._provider, stream=True, **self._options)
             return tokens
         except StreamNotSupportedError:
-            return TokenStream(self._complete(payload))
+            return TokenStream(self._complete(dicts))
 
-    def _complete(self, payload: list[dict[str, Any]]) -> Generator[str, None, None]:
-        yield ChatCompletion.create(self.model, payload, self._provider, **self._options)
+    def _complete(self, dicts: list[dict[str, Any]]) -> Generator[str, None, None]:
+        yield ChatCompletion.create(self.model, dicts, self._provider, **self._options)

@@ -36,10 +36,19 @@ def write_messages(name: str, messages: Sequence[Message]) -> None:
     if path.exists():
         _check_replaceable(name)
     text = json.dumps([message._asdict() for message in messages], indent=2, ensure_ascii=False)
+    # A lone surrogate cannot be encoded.
+    # ``backslashreplace`` writes it as ``\udc80``, say, which is its JSON escape.
+    content = f"{text}\n".encode(errors="backslashreplace")
+    try:
+        _replace(path, content)
+    except OSError as error:  # which may name the temporary file
+        raise OSError(error.errno, error.strerror, name) from error
+
+
+def _replace(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        # A lone surrogate cannot be encoded. Written with a backslash, it is its own JSON escape.
-        temporary.write_bytes(f"{text}\n".encode(errors="backslashreplace"))
+        temporary.write_bytes(content)
         if path.exists():
             shutil.copymode(path, temporary)
         os.replace(temporary, path)

@@ -3,25 +3,18 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-MAX_LINES = 1000
+from .input import import_readline
+
+_MAX_LINES = 1000
 """How many lines the file keeps."""
 
 
-def import_readline() -> Any:
-    """Return the module ``readline``; None where Python does not have it, as on Windows."""
-    try:
-        return import_module("readline")
-    except ImportError:
-        return None
-
-
 @contextmanager
-def load_history() -> Iterator[None]:
-    """Let the user recall the lines of earlier chats, and keep the new ones at the end of the block.
+def keep_history() -> Iterator[None]:
+    """Let the user recall lines of earlier chats, and save the new ones at the end of the block.
 
     A file that cannot be read or written is ignored.
     """
@@ -29,8 +22,6 @@ def load_history() -> Iterator[None]:
     if readline is None:
         yield
         return
-    if "libedit" not in (readline.__doc__ or ""):  # https://docs.python.org/3/library/readline.html
-        readline.parse_and_bind("set enable-bracketed-paste on")  # pasted lines are one message
     path = _history_path()
     with suppress(OSError):
         readline.read_history_file(path)
@@ -51,17 +42,20 @@ def _history_path() -> Path:
 
 
 def _append(readline: Any, path: Path, count: int) -> None:
-    """Append the last lines to the file, which only the user can read.
+    """Append the last lines to the file. A new one can be read by the user alone.
 
     Raises:
         OSError: the file cannot be written.
     """
-    if not count or not path.is_absolute():  # there is no home directory
+    if not count:
+        return
+    if not path.is_absolute():  # there is no home directory
+        return
+    if path.exists() and not path.is_file():  # it is a link to /dev/null, say
         return
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-    os.chmod(path, 0o600)
-    readline.set_history_length(MAX_LINES)
+    readline.set_history_length(_MAX_LINES)
     if hasattr(readline, "append_history_file"):  # which libedit may lack
         readline.append_history_file(count, path)
     else:

@@ -5,17 +5,18 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from importlib import import_module
+from typing import Any, Protocol
 
+from ...concurrency.termination import Terminated
 from ..output import print_error
 from ..stdin import read_stdin_line
-from .history import import_readline
 
-PROMPT = "> "
-CONTINUATION_PROMPT = "... "
+_PROMPT = "> "
+_CONTINUATION_PROMPT = "... "
 
-PIPE_DELAY = 0.05
-"""Seconds that a program such as ``tee`` gets to show the end of an answer before the next prompt."""
+_PIPE_DELAY = 0.05
+"""Seconds that a program such as ``tee`` gets to show the end of a completion before the next prompt."""
 
 _QUOTES = '"""'
 
@@ -45,7 +46,10 @@ class LineSource(Protocol):
 
 
 def read_text(line: str, source: LineSource) -> str:
-    r"""Return the text that begins in a line: ``\"\"\"`` at its beginning continues it up to a line that ends so."""
+    """Return the text that begins in a line.
+
+    If the line starts with three quotes, further lines are read up to one that ends with them.
+    """
     if not line.startswith(_QUOTES):
         return line
     text = line.removeprefix(_QUOTES)
@@ -86,12 +90,21 @@ class PipedInput:
 
 
 class TerminalInput:
-    """Lines that are typed, edited by readline where Python has that. Prompts go to the terminal, never to a pipe."""
+    """Lines that are typed, edited by readline where Python has that. Prompts go to the terminal, never to a pipe.
+
+    Raises:
+        ValueError: stdout or stderr is closed, without which `input` fails.
+    """
 
     is_terminal = True
 
     def __init__(self) -> None:
+        for name in ("stdout", "stderr"):
+            if getattr(sys, name) is None:
+                raise ValueError(f"{name} is closed, which a chat on a terminal needs: redirect it to a file instead")
         self._readline = import_readline()
+        if self._readline:
+            _bracket_pastes(self._readline)
 
     def read_line(self) -> str:
         """Return the next line. Ctrl-C clears it.
@@ -102,16 +115,17 @@ class TerminalInput:
         is_second_interrupt = False
         while True:
             try:
-                return _input(PROMPT)
+                return _input(_PROMPT)
             except EOFError:
                 print_error("")
                 raise EndOfChat from None
             except UnicodeError as error:
                 print_error(f"This line is ignored: {error}")
                 return ""
-            except KeyboardInterrupt as error:
-                if type(error) is not KeyboardInterrupt:  # such as `Terminated`
-                    raise
+            except Terminated:
+                raise
+            except KeyboardInterrupt:
+                pass
             has_text = bool(self._typed_text())
             if is_second_interrupt and not has_text:
                 print_error("")
@@ -120,23 +134,36 @@ class TerminalInput:
             is_second_interrupt = not has_text
 
     def read_continuation(self) -> str:
-        """Return the next line of a text. Ctrl-C and Ctrl-D discard that.
+        """Return the next line of a text. Ctrl-C and Ctrl-D discard the text.
 
         Raises:
-            ValueError: it is discarded.
+            ValueError: the text is discarded.
         """
         try:
-            return _input(CONTINUATION_PROMPT)
-        except EOFError:
+            return _input(_CONTINUATION_PROMPT)
+        except Terminated:
+            raise
+        except (EOFError, KeyboardInterrupt):
             pass
-        except KeyboardInterrupt as error:
-            if type(error) is not KeyboardInterrupt:  # such as `Terminated`
-                raise
         print_error("")
-        raise ValueError(f"The text is discarded: it has no closing {_QUOTES}.")
+        raise ValueError(f"the text is discarded: it has no closing {_QUOTES}")
 
     def _typed_text(self) -> str:
         return self._readline.get_line_buffer() if self._readline else ""
+
+
+def import_readline() -> Any:
+    """Return the module ``readline``; None where Python does not have it, as on Windows."""
+    try:
+        return import_module("readline")
+    except ImportError:
+        return None
+
+
+def _bracket_pastes(readline: Any) -> None:
+    """Let pasted lines be one message."""
+    if "libedit" not in (readline.__doc__ or ""):  # https://docs.python.org/3/library/readline.html
+        readline.parse_and_bind("set enable-bracketed-paste on")
 
 
 def _input(prompt: str) -> str:
@@ -154,17 +181,20 @@ def _input(prompt: str) -> str:
 
 @contextmanager
 def _stdout_on_terminal() -> Iterator[None]:
-    """Let stdout be the terminal that stderr is, if it is a pipe or a file: `input` edits lines only on a terminal."""
+    """Let `input` write to the terminal of stderr if stdout is redirected.
+
+    It edits lines only if stdout is a terminal.
+    """
     if sys.stdout.isatty() or not sys.stderr.isatty():
         yield
         return
     sys.stdout.flush()
-    time.sleep(PIPE_DELAY)
-    number = sys.stdout.fileno()
-    pipe = os.dup(number)
-    os.dup2(sys.stderr.fileno(), number)
+    time.sleep(_PIPE_DELAY)
+    descriptor = sys.stdout.fileno()
+    saved = os.dup(descriptor)
+    os.dup2(sys.stderr.fileno(), descriptor)
     try:
         yield
     finally:
-        os.dup2(pipe, number)
-        os.close(pipe)
+        os.dup2(saved, descriptor)
+        os.close(saved)
