@@ -31,15 +31,16 @@ def test_all_examples_are_tested() -> None:
         "calls": {"python": 1},
         "environments": {"python": 1},  # run by tests/environments/test_fastapi.py
         "old_scripts": {"shell": 2, "ini": 1, "text": 1, "docker": 1, "python": 1},
-        "providers": {"python": 2, "shell": 2},
+        "providers": {"python": 3, "shell": 2},
         "serve": {"shell": 2},
-        "write_a_provider": {"python": 1, "ini": 1},
+        "write_a_provider": {"python": 1, "toml": 1},
     }
 
 
-def test_the_call(play: Any) -> None:
-    url = play(load("h2o/hello")).url
-    assert python(CALLS.examples("python")[0], G4F_LEGACY_H2O_URL=url) == f"{TEXT} (stop)\n"
+def test_the_asynchronous_call() -> None:
+    with serve_in_background(create_app("Echo"), threads=4) as url:
+        printed = python(CALLS.examples("python")[0].replace("http://127.0.0.1:1337", url))
+    assert printed == "Hello\nHello"
 
 
 @pytest.mark.parametrize("number", [0, 1])
@@ -48,6 +49,10 @@ def test_the_ways_to_name_a_server(number: int, play: Any) -> None:
     code = PROVIDERS.examples("python")[number].replace("http://127.0.0.1:3000", replay.url)
     ask = 'print("".join(H2o._create_completion("", [{"role": "user", "content": "hello"}], True)))'
     assert python(f"{code}\n{ask if number else 'print(text)'}") == f"{TEXT}\n"
+
+
+def test_the_search_for_servers() -> None:
+    python(PROVIDERS.examples("python")[2])  # it prints what listens on the machine
 
 
 def test_the_variable_that_names_a_server(play: Any) -> None:
@@ -175,6 +180,27 @@ print(Yes.params, ChatCompletion.create("", [{"role": "user", "content": "Hello"
 """
     printed = python(code, PYTHONPATH=":".join([str(tmp_path), *sys.path]))
     assert printed == "g4f.Providers.Yes supports: (model: str, messages: list, stream: bool) Yes.\n"
+
+
+def test_the_entry_point_of_a_provider(tmp_path: Path) -> None:
+    """Metadata such as pip writes it from the example."""
+    project = re.search(
+        r'^name = "(.*)"\nversion = "(.*)"\n\n\[project.entry-points."(.*)"\]\n(.*) = "(.*)"$',
+        WRITE_A_PROVIDER.examples("toml")[0],
+        re.MULTILINE,
+    )
+    assert project
+    name, version, group, provider, module = project.groups()
+    package, _, file_name = module.partition(".")
+    metadata = tmp_path / f"{package}-{version}.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    (metadata / "entry_points.txt").write_text(f"[{group}]\n{provider} = {module}\n")
+    (tmp_path / package).mkdir()
+    (tmp_path / package / f"{file_name}.py").write_text(WRITE_A_PROVIDER.examples("python")[0])
+    code = f'from g4f_legacy import registry\nprint(registry.get("{provider}").params)'
+    printed = python(code, PYTHONPATH=":".join([str(tmp_path), *sys.path]))
+    assert printed.startswith("g4f.Providers.Yes supports: (model: str")
 
 
 def test_the_changelog_has_the_version() -> None:

@@ -75,7 +75,7 @@ def test_introspection_from_the_shell() -> None:
 
 def test_introspection_from_python() -> None:
     lines = python(README.examples("python")[2]).splitlines()
-    assert lines[1].startswith("g4f.Providers.H2o supports: (model: str, messages: list, stream: bool) https://")
+    assert lines == ["Echo {'echo': 'echo'} g4f.Providers.Echo supports: (model: str, messages: list, stream: bool)"]
 
 
 def test_the_links() -> None:
