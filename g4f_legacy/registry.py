@@ -1,21 +1,17 @@
 """The providers: the modules in `Provider`, and those of other distributions.
 
-No list is kept by hand. A distribution offers a provider by an entry point of the group ``g4f_legacy.providers`` whose
-name is the provider's and whose value is the module. One that is broken does not affect the others: it is logged once.
+One that is broken does not affect the others: it is logged once.
 """
 
 import logging
-import pkgutil
 import re
-import sys
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from functools import lru_cache, partial
+from functools import partial
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from traceback import extract_tb
-from typing import Any, NamedTuple
+from typing import Any
 
 from . import Provider
 from .availability import is_unavailable, is_usable
@@ -23,8 +19,7 @@ from .contract import check_module
 from .credentials import wrap_secrets
 from .errors import Hint, ProviderNotFoundError
 from .options import has_working_public_server
-
-ENTRY_POINTS = "g4f_legacy.providers"
+from .provider_sources import BrokenProvider, classify_entry_points, classify_files
 
 _MIN_SIMILARITY = 0.75  # of names, as `difflib` measures it
 _MIN_PLACEHOLDER_SIMILARITY = 0.85  # higher, because calls to placeholders fail unless they are redirected
@@ -38,20 +33,13 @@ log = logging.getLogger(__name__)
 placeholder_names: Callable[[], list[str]] = list
 """Returns further names that `get` knows. `compat.placeholders` sets it, because it imports this module."""
 
-_warned: dict["BrokenProvider", object] = {}
-
-
-class BrokenProvider(NamedTuple):
-    """A file in `Provider` or an entry point that cannot be used as a provider, and why not."""
-
-    name: str
-    error: str
+_warned: dict[BrokenProvider, object] = {}
 
 
 def names() -> list[str]:
     """Return the names of all providers in alphabetical order, placeholders left out. Nothing is imported."""
-    offered, _ = _classify_entry_points()
-    return sorted({*_builtin_names(), *offered})
+    offered, _ = classify_entry_points()
+    return sorted({*classify_files()[0], *offered})
 
 
 def get(name: str) -> Any:
@@ -62,9 +50,9 @@ def get(name: str) -> Any:
         ImportError: importing the provider fails; the message tells why.
         TypeError: it is not a module, or an attribute is missing or wrong.
     """
-    if name in _builtin_names():
+    if name in classify_files()[0]:
         module = _import_provider(name, partial(import_module, f"{Provider.__name__}.{name}"))
-    elif name in (offered := _classify_entry_points()[0]):
+    elif name in (offered := classify_entry_points()[0]):
         module = _import_provider(name, offered[name].load)
     else:
         module = _import_placeholder(name)
@@ -80,7 +68,7 @@ def all() -> dict[str, Any]:
 def import_all() -> tuple[dict[str, Any], list[BrokenProvider]]:
     """Import all providers, and return them by name, and those that are broken, in the order of their names."""
     found = {}
-    broken = [*_classify_files()[1], *_classify_entry_points()[1]]
+    broken = [*classify_files()[1], *classify_entry_points()[1]]
     for name in names():
         try:
             found[name] = get(name)
@@ -197,7 +185,7 @@ def _check_other_name(module: Any, name: str) -> None:
 
 
 def _import_placeholder(name: str) -> Any:
-    is_refused = name in (provider.name for provider in _classify_files()[1])
+    is_refused = name in (provider.name for provider in classify_files()[1])
     if not name or "." in name or name.startswith("_") or is_refused:
         raise _not_found(name)
     path = f"{Provider.__name__}.{name}"
@@ -210,62 +198,6 @@ def _import_placeholder(name: str) -> Any:
     if not hasattr(module, "_create_completion"):
         raise _not_found(name)
     return module
-
-
-def _builtin_names() -> list[str]:
-    return _classify_files()[0]
-
-
-def _classify_files() -> tuple[list[str], list[BrokenProvider]]:
-    """Return the names of the files that are providers, and those of files whose names are taken.
-
-    Packages are not providers, nor are names with a leading underscore. A name is taken in any case, because the
-    environment variables of H2o and h2o, say, would be the same.
-    """
-    found = pkgutil.iter_modules(Provider.__path__)
-    owners: dict[str, str] = {}
-    refused = []
-    for name in [module.name for module in found if not module.ispkg and not module.name.startswith("_")]:
-        owner = owners.setdefault(name.lower(), name)
-        if owner != name:
-            refused.append(BrokenProvider(name, f"the name of the file {name}.py differs from {owner} only in case"))
-    return list(owners.values()), refused
-
-
-def _classify_entry_points() -> tuple[dict[str, EntryPoint], list[BrokenProvider]]:
-    """Return the usable entry points by name, and those that are malformed or whose names are taken in any case."""
-    owners = {name.lower(): f"the built-in provider {name}" for name in _builtin_names()}
-    offered: dict[str, EntryPoint] = {}
-    refused = []
-    for entry_point in _read_entry_points(tuple(sys.path)):
-        name, module = entry_point.name, entry_point.value
-        owner = owners.get(name.lower(), module)
-        if not entry_point.pattern.match(module):
-            refused.append(BrokenProvider(name, f"the value of the entry point is not a module: {module}"))
-        elif "." in name:
-            refused.append(BrokenProvider(name, f"the name of the entry point for {module} contains a dot"))
-        elif owner != module:
-            refused.append(BrokenProvider(name, f"the entry point for {module} has the name of {owner}"))
-        elif not name.startswith("_"):
-            owners[name.lower()] = module
-            offered[name] = entry_point
-    return offered, refused
-
-
-@lru_cache(maxsize=1)
-def _read_entry_points(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
-    """Return what the distributions on `sys.path` offer.
-
-    It is cached, because reading their files takes long, and scripts look up many names.
-
-    Args:
-        path: a copy of `sys.path`, as the key of the cache.
-    """
-    try:
-        return tuple(entry_points(group=ENTRY_POINTS))
-    except Exception as error:  # one malformed file fails them all
-        log.warning("Providers of other distributions are left out: an entry_points.txt cannot be read: %s", error)
-        return ()
 
 
 def _warn_once(provider: BrokenProvider) -> None:

@@ -103,7 +103,11 @@ def install(folder: Path, *entry_points: str, distribution: str = "acme", **modu
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.name == "g4f_legacy.registry"]
+    return [
+        record.getMessage()
+        for record in caplog.records
+        if record.name in ("g4f_legacy.registry", "g4f_legacy.provider_sources")
+    ]
 
 
 def rows() -> dict[str, str]:

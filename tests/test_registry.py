@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import g4f_legacy
-from g4f_legacy import Provider, registry
+from g4f_legacy import Provider, provider_sources, registry
 from g4f_legacy.cli.arguments import spell_flag
 from g4f_legacy.compat import placeholders
 from g4f_legacy.compat.provider_module import ProviderModule
@@ -175,8 +175,8 @@ class TestPackage:
 
 
 def offer(entry_points: list[EntryPoint], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "entry_points", lambda group: entry_points)
-    registry._read_entry_points.cache_clear()
+    monkeypatch.setattr(provider_sources, "entry_points", lambda group: entry_points)
+    provider_sources._read_entry_points.cache_clear()
 
 
 class TestOtherDistributions:
@@ -191,14 +191,14 @@ class TestOtherDistributions:
         monkeypatch.setitem(sys.modules, "theirs", ModuleType("theirs"))
         monkeypatch.setitem(sys.modules, "theirs.Theirs", module)
         entry_points = [
-            EntryPoint("Theirs", "theirs.Theirs", registry.ENTRY_POINTS),
-            EntryPoint("Broken", "no_such_module", registry.ENTRY_POINTS),
-            EntryPoint("Empty", "theirs.Empty", registry.ENTRY_POINTS),
-            EntryPoint("H2o", "no_such_module", registry.ENTRY_POINTS),
+            EntryPoint("Theirs", "theirs.Theirs", provider_sources.ENTRY_POINTS),
+            EntryPoint("Broken", "no_such_module", provider_sources.ENTRY_POINTS),
+            EntryPoint("Empty", "theirs.Empty", provider_sources.ENTRY_POINTS),
+            EntryPoint("H2o", "no_such_module", provider_sources.ENTRY_POINTS),
         ]
         offer(entry_points, monkeypatch)
         yield
-        registry._read_entry_points.cache_clear()
+        provider_sources._read_entry_points.cache_clear()
 
     def test_they_are_found(self) -> None:
         assert registry.names() == sorted([*NAMES, "Broken", "Empty", "Theirs"])
@@ -209,7 +209,7 @@ class TestOtherDistributions:
     def test_an_entry_point_that_is_named_unlike_its_module(self, monkeypatch: pytest.MonkeyPatch) -> None:
         module = sys.modules["theirs.chat"] = ModuleType("theirs.chat")
         vars(module).update(vars(sys.modules["theirs.Theirs"]), __name__="theirs.chat")
-        entry_point = EntryPoint("Acme", "theirs.chat", registry.ENTRY_POINTS)
+        entry_point = EntryPoint("Acme", "theirs.chat", provider_sources.ENTRY_POINTS)
         offer([entry_point], monkeypatch)
         acme = registry.get("Acme")
         assert acme.__name__ == "Acme" and getattr(Provider, acme.__name__) is acme

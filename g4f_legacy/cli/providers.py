@@ -17,6 +17,7 @@ from ..options import (
     provider_name,
     read_options,
 )
+from ..provider_sources import BrokenProvider
 from .arguments import check_not_empty
 from .output import print_error, print_json, print_table
 
@@ -118,7 +119,7 @@ def _describe(provider: Any) -> dict[str, Any]:
     return {**facts, "error": error} if error else facts
 
 
-def _describe_broken(provider: registry.BrokenProvider) -> dict[str, Any]:
+def _describe_broken(provider: BrokenProvider) -> dict[str, Any]:
     """Return the facts of a working provider, those that are unknown as None."""
     return {**dict.fromkeys(_FACTS), "usable": False, **provider._asdict()}
 

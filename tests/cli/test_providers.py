@@ -7,6 +7,7 @@ from command_line import run
 
 from g4f_legacy import Provider, ProviderUtils, registry
 from g4f_legacy.options import OPTION_NAMES
+from g4f_legacy.provider_sources import BrokenProvider
 
 
 def test_table() -> None:
@@ -74,7 +75,7 @@ def test_json_has_the_attributes_under_their_own_names(provider: Any) -> None:
 
 def test_a_broken_provider_has_the_same_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     working, broken = registry.import_all()
-    monkeypatch.setattr(registry, "import_all", lambda: (working, [*broken, registry.BrokenProvider("X", "it fails")]))
+    monkeypatch.setattr(registry, "import_all", lambda: (working, [*broken, BrokenProvider("X", "it fails")]))
     first, *_, last = json.loads(run("providers", "--json")[1])
     assert list(last) == [*first, "error"]
     assert last == {**dict.fromkeys(first), "name": "X", "usable": False, "error": "it fails"}
