@@ -78,8 +78,13 @@ _OPTION_ALIASES = {
 }
 """What other clients call the options."""
 
-_SECRET_OPTIONS = ("access_token", "auth", "base_url", "cookies", "headers", "proxy")
-_SECRET_NAME = re.compile("(^|_)(key|token|secret|password|bearer|jwt)$")
+_SECRET_OPTIONS = ("access_token", "auth", "cookies", "headers")
+_ADDRESS_OPTIONS = ("base_url", "proxy")
+_SECRET_NAME = re.compile("(^|_)((key|secret|password|passwd|credential)s?|token|bearer|jwt)$")
+_PUBLIC_NAME = re.compile(
+    "(^|_)(answer|bos|cache|completion|end|eos|idempotency|max|min|new|pad|partition|prompt|sep|sort|special|stop|unk)"
+    "_(key|token)$"
+)
 
 _KNOWN = _UNSUGGESTED_PARAMETERS.union(_COMMON_PARAMETERS)
 
@@ -104,10 +109,17 @@ def find_near_misses(parameters: Iterable[str]) -> dict[str, str]:
 
 
 def may_be_secret(parameter: str) -> bool:
-    """Return whether a generation parameter probably holds credentials, or is meant to be an option that may."""
+    """Return whether a generation parameter probably holds credentials, or is meant to be an option that does."""
     if parameter in _KNOWN:
         return False
-    return bool(_SECRET_NAME.search(_normalize(parameter))) or _find_suggestion(parameter) in _SECRET_OPTIONS
+    name = _normalize(parameter)
+    is_named_so = _SECRET_NAME.search(name) and not _PUBLIC_NAME.search(name)
+    return bool(is_named_so) or _find_suggestion(parameter) in _SECRET_OPTIONS
+
+
+def may_be_address(parameter: str) -> bool:
+    """Return whether a generation parameter is probably meant to be an option that holds a URL."""
+    return parameter not in _KNOWN and _find_suggestion(parameter) in _ADDRESS_OPTIONS
 
 
 @lru_cache(maxsize=256)
@@ -122,4 +134,5 @@ def _find_suggestion(name: str) -> str | None:
 
 
 def _normalize(name: str) -> str:
-    return name.lower().replace("-", "_").strip("_")
+    words = re.sub("(?<=[a-z0-9])(?=[A-Z])", "_", name)  # of camelCase
+    return words.lower().replace("-", "_").strip("_")

@@ -87,8 +87,8 @@ def read_options(provider: ModuleType, kwargs: Mapping[str, Any]) -> Options:
 
 def _needs_credentials(provider: ModuleType, parameters: Iterable[str], hint: Hint) -> AuthenticationRequiredError:
     name = provider_name(provider)
-    near_misses = find_near_misses(parameters)
-    questions = ", ".join(f"{given!r}: did you mean {suggestion}?" for given, suggestion in near_misses.items())
+    near_misses = find_near_misses(parameters).items()
+    questions = ", ".join(f"{given!r}: did you mean {option}?" for given, option in near_misses if option in OPTIONS)
     return AuthenticationRequiredError(
         f"{name} needs credentials ({questions})" if questions else f"{name} needs credentials",
         provider=name,

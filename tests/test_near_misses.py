@@ -157,7 +157,9 @@ def test_values_that_may_contain_a_secret(name: str, value: Any, play: Any) -> N
     assert "application/json" in error.detail and replay.url in str(error)
 
 
-@pytest.mark.parametrize("name", ["top_k", "monkey", "prompt_cache_key", "tokens", "keyword"])
+@pytest.mark.parametrize(
+    "name", ["top_k", "monkey", "prompt_cache_key", "tokens", "keyword", "stop_token", "max_token", "sort_key", "host"]
+)
 def test_values_that_are_no_secret(name: str) -> None:
     assert not may_be_secret(name)
 

@@ -3,7 +3,7 @@
 from argparse import Namespace
 
 from .. import registry
-from ..options import is_configured
+from ..options import is_configured, provider_name
 from .arguments import check_not_empty, server_options
 from .output import print_error
 
@@ -27,7 +27,7 @@ def find_provider_with_notice(arguments: Namespace) -> str:
     The notice says on stderr how to ask a model: a server that listens on this machine, if there is one.
 
     Raises:
-        ProviderNotWorkingError: nothing is configured, and the command line names a model that is not Echo's.
+        ProviderNotWorkingError: the command line names a model that no configured provider lists.
         ValueError: as `find_provider`.
     """
     name = find_provider(arguments)
@@ -37,7 +37,10 @@ def find_provider_with_notice(arguments: Namespace) -> str:
     from .servers import suggest_servers
 
     model = arguments.model
-    if model and model.lower() != "echo":
+    serving = registry.find(model=model, usable=True) if model else []
+    if serving:
+        return provider_name(serving[0])
+    if model:
         raise ProviderNotWorkingError(f"no provider is configured that serves {model}", hint=Hint.ASK_ANOTHER)
     example = f"g4f-legacy {arguments.command} --base-url http://127.0.0.1:11434/v1 …"
     hint = suggest_servers(arguments.command) or f"To ask a model, give an OpenAI-compatible server: {example}"

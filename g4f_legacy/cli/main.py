@@ -36,8 +36,8 @@ _REQUIREMENTS = ("certifi", "idna", "requests", "urllib3")
 """The modules that every command needs."""
 
 _EXIT_CODES = (
-    "exit codes: 0 done, 2 wrong usage, 3 credentials, 4 provider gone, 5 provider failed, 130 interrupted, "
-    "129 SIGHUP, 143 SIGTERM"
+    "exit codes: 0 done, 2 wrong usage or an error of the operating system, 3 credentials, 4 provider gone or none for "
+    "the model, 5 provider failed, 130 interrupted, 129 SIGHUP, 143 SIGTERM"
 )
 
 
@@ -93,8 +93,9 @@ def _parse(argv: list[str]) -> tuple[Any, argparse.Namespace]:
     command: Any = import_module(f"{__package__}.{name}") if name else None
     parser, subparser = _create_parsers(name, command)
     first = argv[0] if argv else ""
-    if name and first.startswith("-") and first not in ("-h", "--help", "--version"):
-        parser.error(f"options follow the command: g4f-legacy {name} {first} …")
+    flag = first.partition("=")[0]  # without the value, which may be secret
+    if name and flag.startswith("-") and flag not in ("-h", "--help", "--version", "--"):
+        parser.error(f"options follow the command: g4f-legacy {name} {flag} …")
     if first and not first.startswith("-") and first not in COMMANDS:
         hint = _suggest(first, COMMANDS) or "; g4f-legacy --help lists them"
         parser.error(f"there is no command {first!r}{hint}")
@@ -102,15 +103,17 @@ def _parse(argv: list[str]) -> tuple[Any, argparse.Namespace]:
         argv = command.separate_script(argv)
     arguments, unknown = parser.parse_known_args(argv)
     if unknown:
+        shown = [word.partition("=")[0] if word.startswith("-") else word for word in unknown]
         flags = [flag for action in subparser._actions for flag in action.option_strings]
-        subparser.error(f"unrecognized arguments: {' '.join(unknown)}{_suggest(unknown[0], flags)}")
+        hint = _suggest(shown[0], flags) if shown[0].startswith("-") else ""
+        subparser.error(f"unrecognized arguments: {' '.join(shown)}{hint}")
     return command, arguments
 
 
 def _suggest(word: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches  # which only a mistake needs
 
-    nearest = get_close_matches(word.partition("=")[0], known, n=1)
+    nearest = get_close_matches(word, known, n=1)
     return f"; did you mean {nearest[0]}?" if nearest else ""
 
 

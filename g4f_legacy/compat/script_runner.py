@@ -13,7 +13,7 @@ from types import ModuleType, TracebackType
 from typing import Any, NoReturn
 
 from .. import registry
-from ..concurrency.termination import Terminated, end_by_signal
+from ..concurrency.termination import Terminated, end_by_signal, end_later_by_signal
 from ..errors import ProviderNotWorkingError
 from ..options import is_configured
 from . import g4f_alias, redirects
@@ -50,6 +50,7 @@ def run_script(command: Sequence[str], fold_tracebacks: bool = True, suggest: Ca
         raise
     except Terminated as error:
         ending.signal_number = error.signal_number
+        end_later_by_signal(error.signal_number)
         raise SystemExit(128 + error.signal_number) from None
     except BaseException as error:
         trace = _trim_traceback(error.__traceback__)
@@ -143,5 +144,5 @@ def _silence_event_loop() -> None:
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
+        with suppress(Exception):  # a script may have replaced it, and its reader may be gone
             stream.flush()

@@ -5,8 +5,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -84,15 +84,32 @@ class _Handler:
             end_by_signal(number)
         self.actions.append(signal.SIG_IGN)
         for other in _termination_signals():
-            signal.signal(other, signal.SIG_DFL if other == signal.SIGTERM else signal.SIG_IGN)
-        # Not a `threading.Thread`, whose locks the interrupted code may hold.
-        _thread.start_new_thread(self._end_later, ())
+            if signal.getsignal(other) is self:
+                signal.signal(other, signal.SIG_DFL if other == signal.SIGTERM else signal.SIG_IGN)
+        _start_thread(self._end_later)
         raise Terminated(number)
 
     def _end_later(self) -> None:
         time.sleep(MAX_CLEAN_UP_TIME)
         if not self.is_over:
             os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _start_thread(function: Callable[[], Any]) -> None:
+    """Start a thread from a signal handler: not a `threading.Thread`, whose locks the interrupted code may hold."""
+    with suppress(RuntimeError):  # there are too many
+        _thread.start_new_thread(function, ())
+
+
+def end_later_by_signal(number: int) -> None:
+    """End this process by a signal after `MAX_CLEAN_UP_TIME`: it may wait for its threads until then."""
+
+    def end() -> None:
+        time.sleep(MAX_CLEAN_UP_TIME)
+        os.kill(os.getpid(), number)
+
+    signal.signal(number, signal.SIG_DFL)
+    _start_thread(end)
 
 
 def end_by_signal(number: int) -> None:

@@ -79,8 +79,8 @@ def mention_proxy(failure: RequestFailedError, proxy: Proxy) -> None:
     """Add the proxy to the error for a response that the proxy or the server behind it sent."""
     failure.proxy, failure.proxy_source = proxy.address, proxy.source
     source = "" if proxy.source == "proxy" else f" ({proxy.source})"
-    message = f"{failure.args[0]}, through the proxy {proxy.address}{source}, which may have refused the request itself"
-    failure.args = (message,)
+    message = str(failure.args[0]).rstrip(".")
+    failure.args = (f"{message}; sent through the proxy {proxy.address}{source}, which may have refused it",)
 
 
 def describe_proxy_failure(error: Exception, proxy: Proxy, connect_timeout: float) -> tuple[str, Hint] | None:

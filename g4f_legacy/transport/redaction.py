@@ -9,13 +9,13 @@ from contextlib import suppress
 from http.cookiejar import CookieJar
 from os.path import commonprefix
 from typing import Any
-from urllib.parse import quote, quote_plus, unquote
+from urllib.parse import parse_qsl, quote, quote_plus, unquote
 from urllib.request import getproxies
 
 import requests
 
 from ..credentials import ELLIPSIS
-from ..near_misses import may_be_secret
+from ..near_misses import may_be_address, may_be_secret
 from ..options import Options
 
 MIN_SECRET_LENGTH = 8
@@ -43,8 +43,9 @@ def collect_secrets(options: Options) -> list[str]:
         *cookie_values(options.cookies),
         *secret_headers(options.headers),
         *_login_secrets(options.basic_auth),
-        *(secret for name, value in options.parameters.items() if may_be_secret(name) for secret in _texts_in(value)),
     ]
+    for name, value in options.parameters.items():
+        secrets += _parameter_secrets(name, value)
     for proxy in (options.proxy, *getproxies().values()):
         secrets += _login_secrets(credentials_in_url(proxy))
     if options.session is not None:
@@ -60,8 +61,18 @@ def _session_secrets(session: requests.Session) -> Iterator[str | None]:
         yield from _login_secrets(credentials_in_url(proxy))
 
 
+def _parameter_secrets(name: str, value: Any) -> Iterator[str | None]:
+    """Yield the secrets in a generation parameter that was probably meant to be an option."""
+    if may_be_secret(name):
+        yield from _texts_in(value)
+    elif may_be_address(name):
+        for text in _texts_in(value):
+            yield from _login_secrets(credentials_in_url(text))
+            yield from (item for key, item in parse_qsl(text.partition("?")[2]) if may_be_secret(key))
+
+
 def _texts_in(value: Any) -> Iterator[str]:
-    """Yield the texts in a generation parameter that may be secrets; of a URL, its credentials and its query."""
+    """Yield the texts in a generation parameter, without those of headers that are known to be public."""
     if isinstance(value, Mapping):
         for name, item in value.items():
             if not is_public_header(str(name)):
@@ -69,9 +80,6 @@ def _texts_in(value: Any) -> Iterator[str]:
     elif isinstance(value, (list, tuple)):
         for item in value:
             yield from _texts_in(item)
-    elif "://" in str(value):
-        yield from filter(None, _login_secrets(credentials_in_url(str(value))))
-        yield str(value).partition("?")[2]
     else:
         yield str(value)
 

@@ -6,6 +6,7 @@ from command_line import run
 from g4f_legacy.cli import servers
 from g4f_legacy.cli.arguments import add_call_arguments, add_model
 from g4f_legacy.cli.default_provider import find_provider, find_provider_with_notice
+from g4f_legacy.errors import ProviderNotWorkingError
 
 EXAMPLE = "g4f-legacy ask --base-url http://127.0.0.1:11434/v1 …"
 
@@ -30,6 +31,15 @@ def test_find_provider(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_empty_provider() -> None:
     with pytest.raises(ValueError, match="^--provider is empty"):
         find_provider(parse("-p", ""))
+
+
+def test_the_configured_provider_that_lists_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("G4F_LEGACY_H2O_URL", "http://127.0.0.1:1")
+    assert find_provider_with_notice(parse("-m", "falcon-40b")) == "H2o"
+    monkeypatch.setenv("GEMINI_API_KEY", "key")
+    assert find_provider_with_notice(parse("-m", "gemini-pro-latest")) == "Google"
+    with pytest.raises(ProviderNotWorkingError, match="^no provider is configured that serves gpt-4"):
+        find_provider_with_notice(parse("-m", "gpt-4"))
 
 
 class TestNotice:

@@ -108,7 +108,10 @@ print(main(), {"argparse", "logging", "requests"} & set(sys.modules))
         (["aks", "hi"], "there is no command 'aks'; did you mean ask?"),
         (["Hello"], "there is no command 'Hello'; g4f-legacy --help lists them"),
         (["-p", "Echo", "ask", "hi"], "options follow the command: g4f-legacy ask -p …"),
-        (["ask", "--base-ul=x", "hi"], "unrecognized arguments: --base-ul=x; did you mean --base-url?"),
+        (["ask", "--base-ul=x", "hi"], "unrecognized arguments: --base-ul; did you mean --base-url?"),
+        (["--auth=s3cr3t", "ask", "hi"], "options follow the command: g4f-legacy ask --auth …"),
+        (["models", "--aut=s3cr3t"], "unrecognized arguments: --aut; did you mean --auth?"),
+        (["ask", "a", "-s", "b", "c"], "unrecognized arguments: c\n"),
         (["providers", "--nothing-like-it"], "unrecognized arguments: --nothing-like-it\n"),
     ],
 )

@@ -140,6 +140,19 @@ class TestLikePython:
         assert process.returncode == -getattr(signal, name)
         assert replay.steps[-2].endswith("/stop-generating") and replay.steps[-1].startswith("DELETE ")
 
+    @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM of this kind")
+    def test_a_thread_that_does_not_end(self, tmp_path: Path) -> None:
+        """Python waits for it; the process is ended all the same."""
+        thread = "import threading, time\nthreading.Thread(target=time.sleep, args=[60]).start()\n"
+        (tmp_path / "script.py").write_text(f"{thread}print('ready', flush=True)\ntime.sleep(60)")
+        shorten = "from g4f_legacy.concurrency import termination as t; t.MAX_CLEAN_UP_TIME = 0.5"
+        code = f"{shorten}; import sys; sys.argv[1:] = ['run', 'script.py']; from g4f_legacy.__main__ import run; run()"
+        process = start("-c", code, cwd=tmp_path)
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+        assert process.returncode == -signal.SIGTERM
+
 
 class TestWithoutTarget:
     message = "g4f-legacy: no provider is configured that serves gpt-4 (in 2023: Bing, closed), and there is no "

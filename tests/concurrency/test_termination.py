@@ -64,6 +64,27 @@ def test_code_that_catches_every_exception_is_ended(number: int, monkeypatch: py
     assert os.waitstatus_to_exitcode(status) == -signal.SIGTERM
 
 
+def test_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("_thread.start_new_thread", fail)
+    with pytest.raises(Terminated):
+        with terminate_by_exception():
+            send(signal.SIGTERM)
+
+
+def test_the_handler_of_the_code_in_the_block_stays() -> None:
+    def handle(number: int, frame: object) -> None:
+        pass
+
+    with pytest.raises(Terminated):
+        with terminate_by_exception():
+            signal.signal(signal.SIGTERM, handle)
+            send(signal.SIGHUP)
+    assert signal.getsignal(signal.SIGTERM) is handle
+
+
 def test_a_process_goes_on_after_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(termination, "MAX_CLEAN_UP_TIME", 0.1)
     with pytest.raises(Terminated):

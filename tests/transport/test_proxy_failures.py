@@ -116,9 +116,9 @@ class TestHttp:
             address = f"http://127.0.0.1:{port}"
             error = fail(f"{LOGIN}127.0.0.1:{port}")
             assert (error.hint, error.proxy, error.proxy_source) == (hint, address, "proxy")
-            assert f"{status}, through the proxy {address}, which may have refused the request itself (" in str(error)
+            assert f"{status}; sent through the proxy {address}, which may have refused it (" in str(error)
             monkeypatch.setenv("HTTP_PROXY", f"http://{LOGIN}127.0.0.1:{port}")
-            assert f", through the proxy {address} (HTTP_PROXY), which " in str(fail(None))
+            assert f"; sent through the proxy {address} (HTTP_PROXY), which " in str(fail(None))
 
     @pytest.mark.parametrize("separator", "/#?")
     @pytest.mark.parametrize("password", ["1{}s3cr3t", "1{}s3cr3t-password", "s3cr3t-password{}"])
